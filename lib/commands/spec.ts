@@ -1,0 +1,111 @@
+/**
+ * What a command is: one typed record beside its handler. The router's gates, COMMAND and its
+ * subcommands, HELP and the README's support table all read these records and nothing else.
+ *
+ * If you add a flag here, the router must know what it means (`lib/server/router.ts`) and COMMAND
+ * must know how to name it (`lib/commands/command.ts`).
+ */
+import type { Args } from "../resp/args.ts";
+import type { Client } from "../server/client.ts";
+
+/** Bits of {@link CommandSpec.flags}; the names are those that COMMAND INFO prints. */
+export const FLAGS = {
+  write: 1 << 0,
+  readonly: 1 << 1,
+  denyoom: 1 << 2,
+  admin: 1 << 3,
+  pubsub: 1 << 4,
+  noscript: 1 << 5,
+  blocking: 1 << 6,
+  loading: 1 << 7,
+  stale: 1 << 8,
+  skip_monitor: 1 << 9,
+  skip_slowlog: 1 << 10,
+  asking: 1 << 11,
+  fast: 1 << 12,
+  no_auth: 1 << 13,
+  may_replicate: 1 << 14,
+  no_async_loading: 1 << 15,
+  no_multi: 1 << 16,
+  movablekeys: 1 << 17,
+  allow_busy: 1 << 18,
+  no_mandatory_keys: 1 << 19,
+} as const;
+
+export type FlagName = keyof typeof FLAGS;
+
+/** Groups as COMMAND DOCS names them. */
+export type CommandGroup =
+  | "bitmap"
+  | "cluster"
+  | "connection"
+  | "generic"
+  | "geo"
+  | "hash"
+  | "hyperloglog"
+  | "list"
+  | "pubsub"
+  | "scripting"
+  | "server"
+  | "set"
+  | "sorted-set"
+  | "stream"
+  | "string"
+  | "transactions";
+
+/** One key specification, as COMMAND INFO's ninth field has it. */
+export interface KeySpec {
+  /** Space-separated flags: `RO`, `RW`, `OW`, `RM`, `access`, `update`, `insert`, `delete`, … */
+  readonly flags: string;
+  /** Where the keys begin: an argument's index, or the place of a keyword. */
+  readonly begin: number | { readonly keyword: string; readonly startFrom: number } | "unknown";
+  /** Which they are: a range (`last` relative to `begin`; negative counts from the end) … */
+  readonly range?: readonly [last: number, step: number, limit: number];
+  /** … or a count argument: its index, the first key's, and the step (relative to `begin`). */
+  readonly keyNum?: readonly [keyNumIndex: number, firstKey: number, step: number];
+  readonly notes?: string;
+}
+
+/**
+ * Does one command. The router has checked existence, arity, authentication, state and memory.
+ * A handler parses and validates everything first, then changes state, then writes exactly one
+ * reply to `client.reply`; it throws a ReplyError for what Redis answers with an error.
+ */
+export type Handler = (client: Client, args: Args) => void;
+
+export interface CommandSpec {
+  /** Lower case; for a subcommand only its own word. */
+  readonly name: string;
+  /** As Redis counts: the name included, negative for "at least". */
+  readonly arity: number;
+  readonly flags: readonly FlagName[];
+  readonly group: CommandGroup;
+  readonly since: string;
+  readonly complexity: string;
+  readonly summary: string;
+  /** The arguments in the notation of `lib/commands/syntax.ts`. */
+  readonly syntax: string;
+  readonly keys?: readonly KeySpec[];
+  /** ACL categories beyond those that follow from flags and group. */
+  readonly acl?: readonly string[];
+  /** COMMAND's tips, such as `nondeterministic_output`. */
+  readonly tips?: readonly string[];
+  /** `[version, what changed]`, oldest first. */
+  readonly history?: readonly (readonly [string, string])[];
+  readonly deprecatedSince?: string;
+  readonly replacedBy?: string;
+  /** What part of the command is missing here; shown in the README's support table. */
+  readonly partial?: string;
+  /** Finds the keys where `keys` cannot tell: indexes into the arguments. */
+  readonly getKeys?: (args: Args) => number[];
+  /** Absent only on a container, whose subcommands have handlers of their own. */
+  readonly handler?: Handler;
+  readonly subcommands?: readonly CommandSpec[];
+  /** A container's lines of HELP, between Redis's first line and its last two. */
+  readonly help?: readonly string[];
+}
+
+/** The usual key specification: `count` keys from `first` on (a negative `last` counts from the end). */
+export function keys(flags: string, first = 1, last = 0, step = 1): readonly KeySpec[] {
+  return [{ flags, begin: first, range: [last, step, 0] }];
+}
