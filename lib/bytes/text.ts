@@ -3,7 +3,7 @@ import { Buffer } from "node:buffer";
 
 /** `len` bytes of `buf` from `off` on, as a string of characters U+0000 to U+00FF. */
 export function latin1(buf: Uint8Array, off = 0, len = buf.length - off): string {
-  if (len > 24) return Buffer.from(buf.buffer, buf.byteOffset + off, len).latin1Slice();
+  if (len > 24) return Buffer.from(buf.buffer, buf.byteOffset + off, len).toString("latin1");
   let text = "";
   for (let i = off; i < off + len; i++) text += String.fromCharCode(buf[i]!);
   return text;
