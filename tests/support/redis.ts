@@ -1,0 +1,79 @@
+/** Starts the real redis-server that tests hold Redino against: a free port, no snapshots. */
+import { RespClient } from "./resp_client.ts";
+
+export interface RedisProcess extends AsyncDisposable {
+  readonly port: number;
+  readonly pid: number;
+  /** Its working directory, removed when it stops. */
+  readonly dir: string;
+  /** Ends it without waiting: for the end of the process, where nothing can be awaited. */
+  kill(): void;
+}
+
+const ATTEMPTS = 5;
+const READY_WITHIN_MS = 10_000;
+
+/** Starts redis-server and waits until it answers. `args` come last, so they win. */
+export async function startRedis(
+  options: { readonly args?: readonly string[] } = {},
+): Promise<RedisProcess> {
+  let failure = "";
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const dir = await Deno.makeTempDir({ prefix: "redino_redis_" });
+    const port = freePort();
+    // deno-fmt-ignore
+    const args = [
+      "--port", String(port), "--bind", "127.0.0.1", "--dir", dir, "--save", "",
+      "--logfile", `${dir}/redis.log`, "--daemonize", "no", "--enable-debug-command", "yes",
+      ...options.args ?? [],
+    ];
+    const child = new Deno.Command("redis-server", {
+      args,
+      stdin: "null",
+      stdout: "null",
+      stderr: "null",
+    }).spawn();
+    let running = true;
+    const ended = child.status.then(() => {
+      running = false;
+    });
+    const kill = () => {
+      if (running) child.kill("SIGKILL");
+    };
+    const stop = async () => {
+      kill();
+      await ended;
+      await Deno.remove(dir, { recursive: true });
+    };
+    const deadline = performance.now() + READY_WITHIN_MS;
+    while (running && performance.now() < deadline) {
+      if (await answers(port, child.pid)) {
+        return { port, pid: child.pid, dir, kill, [Symbol.asyncDispose]: stop };
+      }
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    failure = await Deno.readTextFile(`${dir}/redis.log`).catch(() => "it wrote no log");
+    await stop();
+  }
+  throw new Error(`redis-server did not start in ${ATTEMPTS} attempts: ${failure}`);
+}
+
+/** A port that is free now; another process may take it before it is used. */
+export function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
+}
+
+/** Whether the server on `port` is ready, and is the one we started. */
+async function answers(port: number, pid: number): Promise<boolean> {
+  try {
+    using client = await RespClient.connect(port, { timeoutMs: 1000 });
+    const info = await client.send("INFO", "server");
+    // A server with a password answers -NOAUTH: then nobody can tell whose it is.
+    return info.type === "error" ||
+      info.type === "bulk" && info.text.includes(`\r\nprocess_id:${pid}\r\n`);
+  } catch {
+    // Refused or reset: not there yet.
+    return false;
+  }
+}

@@ -1,0 +1,61 @@
+/** Seeded chance for tests: the same seed, the same run. */
+
+/** Mulberry32: 32 bits of state, good enough to choose test operations. */
+export class Rng {
+  #state: number;
+
+  constructor(readonly seed: number) {
+    this.#state = seed >>> 0;
+  }
+
+  /** From 0 (included) to 1 (excluded). */
+  float(): number {
+    this.#state = (this.#state + 0x6d2b79f5) >>> 0;
+    let x = this.#state;
+    x = Math.imul(x ^ (x >>> 15), x | 1);
+    x ^= x + Math.imul(x ^ (x >>> 7), x | 61);
+    return ((x ^ (x >>> 14)) >>> 0) / 0x1_0000_0000;
+  }
+
+  /** An integer from `low` to `high`, both included. */
+  int(low: number, high: number): number {
+    return low + Math.floor(this.float() * (high - low + 1));
+  }
+
+  /** True once in `n` times. */
+  oneIn(n: number): boolean {
+    return this.float() * n < 1;
+  }
+
+  pick<T>(items: readonly T[]): T {
+    if (items.length === 0) throw new RangeError("Cannot pick from an empty array");
+    return items[this.int(0, items.length - 1)]!;
+  }
+
+  bytes(length: number): Uint8Array {
+    return Uint8Array.from({ length }, () => this.int(0, 255));
+  }
+
+  shuffle<T>(items: T[]): T[] {
+    for (let i = items.length - 1; i > 0; i--) {
+      const j = this.int(0, i);
+      [items[i], items[j]] = [items[j]!, items[i]!];
+    }
+    return items;
+  }
+}
+
+/**
+ * Runs a test with a seed: `TEST_SEED` where it is set, a new one otherwise. When the test fails
+ * the seed is printed, so that the same run can be had again.
+ */
+export async function seeded(fn: (rng: Rng) => void | Promise<void>): Promise<void> {
+  const given = Deno.env.get("TEST_SEED");
+  const seed = given === undefined ? crypto.getRandomValues(new Uint32Array(1))[0]! : Number(given);
+  try {
+    await fn(new Rng(seed));
+  } catch (error) {
+    console.error(`Failed with TEST_SEED=${seed}`);
+    throw error;
+  }
+}
