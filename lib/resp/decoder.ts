@@ -1,0 +1,433 @@
+/**
+ * RESP requests, bytes to batches of commands: a TransformStream between a connection's readable
+ * stream and the router. Format: the RESP specification's arrays of bulk strings, and inline
+ * commands with the quoting of Redis's own clients.
+ *
+ * - A chunk's complete commands leave as one batch of spans into the chunk: nothing is copied. The
+ *   chunk is the decoder's until the batch is used up (inline arguments are unquoted in place), and
+ *   the batch is valid until the next chunk goes in.
+ * - What is left over of an incomplete command is carried to a buffer of its own, with the spans
+ *   found so far, and parsing goes on there without looking at a byte twice. A long bulk makes that
+ *   buffer as long as the command has to become, so it is copied once.
+ * - Bytes that are no request end the stream: the last batch carries the error, the router answers
+ *   it after the commands before it and closes.
+ */
+import { Args } from "./args.ts";
+import { latin1 } from "../bytes/text.ts";
+import { parseInteger } from "../bytes/integer.ts";
+
+/** What a connection allows; the server changes it as the client authenticates. */
+export interface RequestLimits {
+  /** `proto-max-bulk-len`, bytes. */
+  maxBulkLength: number;
+  /** Before authentication only small commands are read: 10 arguments, 16 KiB each. */
+  unauthenticated: boolean;
+  /** `client-query-buffer-limit`, bytes an incomplete command may hold. */
+  maxCarry: number;
+}
+
+const MAX_INLINE = 64 * 1024;
+const MAX_ARGUMENTS = 0x7fffffff;
+const UNAUTHENTICATED_ARGUMENTS = 10;
+const UNAUTHENTICATED_BULK = 16 * 1024;
+/** Spans and carries above this many bytes are let go when they have served. */
+const KEPT_BYTES = 32 * 1024;
+
+/** What a header's number may be beside a count: any negative one, and the two cases of no line end. */
+const NEGATIVE = -1;
+const INCOMPLETE = -2;
+const TOO_LONG = -3;
+
+const SLACK = 64 * 1024;
+
+const CR = 0x0d;
+const LF = 0x0a;
+const STAR = 0x2a;
+const DOLLAR = 0x24;
+const DIGIT_0 = 0x30;
+
+/** Complete commands: for each, its number of arguments and then a pair of offset and length each. */
+export class CommandBatch {
+  buf: Uint8Array = NO_BYTES;
+  spans: Int32Array = new Int32Array(32);
+  /** Words of `spans` in use. */
+  used = 0;
+  /** Why the stream ends after these commands: Redis's words after `ERR `. */
+  error: string | undefined;
+  /** The client outgrew `client-query-buffer-limit`: it is closed without a word. */
+  overflow = false;
+  /** Called when the batch is used up, where the decoder waits for that. */
+  done: (() => void) | undefined;
+
+  /** Its commands in buffers of their own. */
+  own(from: number): Args[] {
+    const commands: Args[] = [];
+    const args = new Args(this.buf, this.spans, 0, 0);
+    for (let at = from; at < this.used; at += 1 + 2 * args.count) {
+      args.count = this.spans[at]!;
+      args.base = at + 1;
+      commands.push(args.own());
+    }
+    return commands;
+  }
+}
+
+const NO_BYTES: Uint8Array = new Uint8Array(0);
+
+/** What the parser came to at the end of the bytes. */
+const enum Stop {
+  NeedMore,
+  Error,
+  /** A limit for unauthenticated clients, with commands before it that may authenticate. */
+  Wait,
+}
+
+/** A TransformStream from bytes to {@link CommandBatch}es. */
+export class RespDecoder extends TransformStream<Uint8Array, CommandBatch> {
+  constructor(limits: RequestLimits) {
+    super(new Parser(limits), undefined, { highWaterMark: 0 });
+  }
+}
+
+class Parser implements Transformer<Uint8Array, CommandBatch> {
+  readonly #limits: RequestLimits;
+  readonly #batch = new CommandBatch();
+  /** Bytes of an incomplete command, `#carried` of them. */
+  #carry: Uint8Array = NO_BYTES;
+  #carried = 0;
+  /** The buffer that the last batch pointed into, if it was a carry: free again. */
+  #spare: Uint8Array = NO_BYTES;
+
+  #buf: Uint8Array = NO_BYTES;
+  #pos = 0;
+  #end = 0;
+  /** Where the current command began, in bytes and in words of spans. */
+  #start = 0;
+  #startWord = 0;
+  /** Arguments still missing; 0 between commands. */
+  #missing = 0;
+  /** Where the line after the last header begins. */
+  #headerEnd = 0;
+  /** The current bulk's length, or -1 where its header comes first. */
+  #bulk = -1;
+
+  constructor(limits: RequestLimits) {
+    this.#limits = limits;
+  }
+
+  transform(
+    chunk: Uint8Array,
+    controller: TransformStreamDefaultController<CommandBatch>,
+  ): void | Promise<void> {
+    if (this.#carried > 0) this.#joinCarry(chunk);
+    else {
+      this.#buf = chunk;
+      this.#pos = 0;
+      this.#end = chunk.length;
+      this.#start = 0;
+    }
+    const stop = this.#decode(controller);
+    if (stop === Stop.Wait) return this.#decodeInSteps(controller);
+  }
+
+  /** Stops at each limit until the router has run the commands before it: they may be AUTH. */
+  async #decodeInSteps(controller: TransformStreamDefaultController<CommandBatch>): Promise<void> {
+    do {
+      await new Promise<void>((resolve) => this.#batch.done = resolve);
+      this.#batch.done = undefined;
+      // The batch's buffer is free now: go on where the parser stood, as if it came anew.
+    } while (this.#decode(controller) === Stop.Wait);
+  }
+
+  #decode(controller: TransformStreamDefaultController<CommandBatch>): Stop {
+    const batch = this.#batch;
+    if (this.#missing === 0) {
+      this.#startWord = 0;
+      if (batch.spans.length * 4 > KEPT_BYTES) batch.spans = new Int32Array(32);
+    }
+    const stop = this.#parse();
+    batch.buf = this.#buf;
+    batch.used = this.#startWord;
+    if (stop === Stop.NeedMore) this.#keepRest();
+    if (batch.used > 0 || stop === Stop.Error || batch.overflow) controller.enqueue(batch);
+    return stop;
+  }
+
+  #joinCarry(chunk: Uint8Array): void {
+    const need = this.#carried + chunk.length;
+    if (need > this.#carry.length) {
+      const grown = new Uint8Array(Math.max(need, 2 * this.#carry.length));
+      grown.set(this.#carry.subarray(0, this.#carried));
+      this.#carry = grown;
+    }
+    this.#carry.set(chunk, this.#carried);
+    this.#buf = this.#carry;
+    this.#end = need;
+    this.#carried = 0;
+  }
+
+  /** Moves the bytes of the incomplete command to a carry and its spans to the batch's end. */
+  #keepRest(): void {
+    const rest = this.#end - this.#start;
+    if (rest === 0 && this.#missing === 0) {
+      if (this.#carry.length > KEPT_BYTES) this.#carry = NO_BYTES;
+      return;
+    }
+    const expected = this.#bulk < 0 ? rest : this.#pos - this.#start + this.#bulk + 2;
+    const need = Math.max(rest, expected);
+    if (rest > this.#limits.maxCarry) this.#batch.overflow = true;
+    let into = this.#carry;
+    if (this.#buf === this.#carry) {
+      if (this.#start === 0 && need <= this.#carry.length) {
+        this.#carried = rest;
+        return;
+      }
+      // The batch still points into this carry.
+      into = this.#spare;
+      this.#spare = this.#carry.length > KEPT_BYTES ? NO_BYTES : this.#carry;
+    }
+    // The chunk that completes a long bulk brings bytes of the next command with it.
+    if (into.length < need) into = new Uint8Array(need + (expected > rest ? SLACK : 0));
+    into.set(this.#buf.subarray(this.#start, this.#end));
+    const spans = this.#batch.spans;
+    if (this.#missing > 0) {
+      const argc = spans[this.#startWord]!;
+      const parsed = argc - this.#missing;
+      for (let i = 0; i < parsed; i++) spans[this.#startWord + 1 + 2 * i]! -= this.#start;
+    }
+    this.#carry = into;
+    this.#carried = rest;
+    this.#pos -= this.#start;
+    this.#start = 0;
+  }
+
+  #parse(): Stop {
+    const batch = this.#batch;
+    if (this.#missing > 0 && this.#startWord > 0) this.#rewindSpans();
+    const buf = this.#buf;
+    const end = this.#end;
+    let pos = this.#pos;
+    for (;;) {
+      if (this.#missing === 0) {
+        this.#start = pos;
+        if (pos >= end) break;
+        if (buf[pos] !== STAR) {
+          this.#pos = pos;
+          const stop = this.#inline();
+          if (stop !== undefined) return stop;
+          pos = this.#pos;
+          continue;
+        }
+        const count = this.#header(pos);
+        if (!(count >= 0)) {
+          this.#pos = pos;
+          if (count === INCOMPLETE) return Stop.NeedMore;
+          if (count === TOO_LONG) return this.#fail("too big mbulk count string");
+        }
+        if (!(count <= MAX_ARGUMENTS)) return this.#fail("invalid multibulk length");
+        if (count > UNAUTHENTICATED_ARGUMENTS && this.#limits.unauthenticated) {
+          this.#pos = pos;
+          return this.#failOrWait("unauthenticated multibulk length");
+        }
+        pos = this.#headerEnd;
+        if (count <= 0) continue;
+        this.#openCommand(count);
+        this.#missing = count;
+      }
+      if (this.#bulk < 0) {
+        if (pos >= end) break;
+        const length = this.#header(pos);
+        if (length === INCOMPLETE || length === TOO_LONG) {
+          this.#pos = pos;
+          return length === INCOMPLETE ? Stop.NeedMore : this.#fail("too big bulk count string");
+        }
+        if (buf[pos] !== DOLLAR) return this.#fail(`expected '$', got '${latin1(buf, pos, 1)}'`);
+        if (!(length >= 0 && length <= this.#limits.maxBulkLength)) {
+          return this.#fail("invalid bulk length");
+        }
+        if (length > UNAUTHENTICATED_BULK && this.#limits.unauthenticated) {
+          this.#pos = pos;
+          return this.#failOrWait("unauthenticated bulk length");
+        }
+        pos = this.#headerEnd;
+        this.#bulk = length;
+      }
+      const next = pos + this.#bulk + 2;
+      if (next > end) break;
+      const spans = batch.spans;
+      const argc = spans[this.#startWord]!;
+      const word = this.#startWord + 1 + 2 * (argc - this.#missing);
+      if (word + 2 > spans.length) this.#growSpans();
+      batch.spans[word] = pos;
+      batch.spans[word + 1] = this.#bulk;
+      pos = next;
+      this.#bulk = -1;
+      if (--this.#missing === 0) this.#startWord = word + 2;
+    }
+    this.#pos = pos;
+    return Stop.NeedMore;
+  }
+
+  /** A command that went on from the chunk before: its spans become the batch's first. */
+  #rewindSpans(): void {
+    const spans = this.#batch.spans;
+    const argc = spans[this.#startWord]!;
+    spans.copyWithin(0, this.#startWord, this.#startWord + 1 + 2 * (argc - this.#missing));
+    this.#startWord = 0;
+  }
+
+  #openCommand(count: number): void {
+    if (this.#startWord + 1 > this.#batch.spans.length) this.#growSpans();
+    this.#batch.spans[this.#startWord] = count;
+  }
+
+  #growSpans(): void {
+    const grown = new Int32Array(2 * this.#batch.spans.length);
+    grown.set(this.#batch.spans);
+    this.#batch.spans = grown;
+  }
+
+  /**
+   * The number in the header line that begins at `pos` (its first byte is the caller's concern);
+   * NaN if it is none, INCOMPLETE or TOO_LONG where the line's end is not there. The next line
+   * begins at `#headerEnd`.
+   */
+  #header(pos: number): number {
+    const buf = this.#buf;
+    const end = this.#end;
+    let at = pos + 1;
+    let value = 0;
+    for (let digit = 0; at < end && at < pos + 10; at++) {
+      digit = buf[at]! - DIGIT_0;
+      if (digit < 0 || digit > 9) break;
+      value = value * 10 + digit;
+    }
+    if (
+      at + 1 < end && buf[at] === CR &&
+      (at === pos + 2 || (at > pos + 2 && buf[pos + 1] !== DIGIT_0))
+    ) {
+      this.#headerEnd = at + 2;
+      return value;
+    }
+    const cr = buf.indexOf(CR, pos + 1);
+    if (cr < 0 || cr >= end) return end - pos > MAX_INLINE ? TOO_LONG : INCOMPLETE;
+    if (cr + 1 >= end) return INCOMPLETE;
+    this.#headerEnd = cr + 2;
+    return Math.max(parseInteger(buf, pos + 1, cr - pos - 1), NEGATIVE);
+  }
+
+  #fail(message: string): Stop {
+    this.#batch.error = `Protocol error: ${message}`;
+    return Stop.Error;
+  }
+
+  #failOrWait(message: string): Stop {
+    return this.#startWord > 0 ? Stop.Wait : this.#fail(message);
+  }
+
+  /** An inline command: a line of words. Returns why parsing stops, or undefined to go on. */
+  #inline(): Stop | undefined {
+    const buf = this.#buf;
+    const lf = buf.indexOf(LF, this.#pos);
+    if (lf < 0 || lf >= this.#end) {
+      return this.#end - this.#pos > MAX_INLINE
+        ? this.#fail("too big inline request")
+        : Stop.NeedMore;
+    }
+    const lineEnd = lf > this.#pos && buf[lf - 1] === CR ? lf - 1 : lf;
+    this.#openCommand(0);
+    const count = this.#words(this.#pos, lineEnd);
+    if (count < 0) return this.#fail("unbalanced quotes in request");
+    this.#batch.spans[this.#startWord] = count;
+    if (count > 0) this.#startWord += 1 + 2 * count;
+    this.#pos = lf + 1;
+    return undefined;
+  }
+
+  /** Splits a line into words, unquoted in place; returns how many, or -1 for unbalanced quotes. */
+  #words(pos: number, end: number): number {
+    const buf = this.#buf;
+    let count = 0;
+    for (;;) {
+      while (pos < end && isSpace(buf[pos]!)) pos++;
+      if (pos >= end) return count;
+      const from = pos;
+      let to = pos;
+      let quote = 0;
+      for (;;) {
+        if (pos >= end) {
+          if (quote !== 0) return -1;
+          break;
+        }
+        const byte = buf[pos]!;
+        if (quote === 0) {
+          if (isSpace(byte)) break;
+          pos++;
+          if (byte === DOUBLE || byte === SINGLE) quote = byte;
+          else buf[to++] = byte;
+          continue;
+        }
+        pos++;
+        if (byte === quote) {
+          // A closing quote must end the word.
+          if (pos < end && !isSpace(buf[pos]!)) return -1;
+          break;
+        }
+        if (byte === BACKSLASH && quote === SINGLE && buf[pos] === SINGLE && pos < end) {
+          buf[to++] = SINGLE;
+          pos++;
+        } else if (byte === BACKSLASH && quote === DOUBLE && pos < end) {
+          const high = pos + 2 < end && buf[pos] === LOWER_X ? hexDigit(buf[pos + 1]!) : -1;
+          const low = high < 0 ? -1 : hexDigit(buf[pos + 2]!);
+          if (low >= 0) {
+            buf[to++] = high * 16 + low;
+            pos += 3;
+          } else {
+            buf[to++] = unescape(buf[pos]!);
+            pos++;
+          }
+        } else {
+          buf[to++] = byte;
+        }
+      }
+      const word = this.#startWord + 1 + 2 * count;
+      if (word + 2 > this.#batch.spans.length) this.#growSpans();
+      this.#batch.spans[word] = from;
+      this.#batch.spans[word + 1] = to - from;
+      count++;
+    }
+  }
+}
+
+const DOUBLE = 0x22;
+const SINGLE = 0x27;
+const BACKSLASH = 0x5c;
+const LOWER_X = 0x78;
+
+function isSpace(byte: number): boolean {
+  return byte === 0x20 || (byte >= 0x09 && byte <= 0x0d);
+}
+
+function hexDigit(byte: number): number {
+  if (byte >= 0x30 && byte <= 0x39) return byte - 0x30;
+  const lower = byte | 0x20;
+  return lower >= 0x61 && lower <= 0x66 ? lower - 0x57 : -1;
+}
+
+/** What a backslash and this byte stand for between double quotes. */
+function unescape(byte: number): number {
+  switch (byte) {
+    case 0x6e:
+      return 0x0a;
+    case 0x72:
+      return 0x0d;
+    case 0x74:
+      return 0x09;
+    case 0x62:
+      return 0x08;
+    case 0x61:
+      return 0x07;
+    default:
+      return byte;
+  }
+}

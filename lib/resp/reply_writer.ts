@@ -1,0 +1,297 @@
+/**
+ * Replies, written as RESP2 or RESP3 straight into bytes: one buffer a client, in chunks.
+ *
+ * A chunk comes from a small pool, so an idle client holds none. A reply that outgrows its chunk
+ * goes on in a larger one, and a long bulk is a chunk of its own; `bytes` counts what waits, which
+ * is what `client-output-buffer-limit` limits. Format: the RESP and RESP3 specifications.
+ */
+import { copyBytes } from "../bytes/arena.ts";
+import { decimalLength, formatInteger } from "../bytes/integer.ts";
+import { formatDouble } from "../bytes/double.ts";
+import { latin1Bytes } from "../bytes/text.ts";
+
+const FIRST_CHUNK = 16 * 1024;
+const LARGEST_CHUNK = 1024 * 1024;
+/** Chunks of the first size kept for the next client: 4 MiB. */
+const POOLED_CHUNKS = 256;
+/** A bulk from here on is not gathered with its neighbours. */
+const OWN_CHUNK = 64 * 1024;
+
+const pool: Uint8Array[] = [];
+const EMPTY: Uint8Array = new Uint8Array(0);
+
+/** Gives a chunk back that was written to its socket. */
+export function recycleChunk(chunk: Uint8Array): void {
+  const { buffer } = chunk;
+  if (buffer.byteLength === FIRST_CHUNK && pool.length < POOLED_CHUNKS) {
+    pool.push(new Uint8Array(buffer));
+  }
+}
+
+const CR = 0x0d;
+const LF = 0x0a;
+
+/** The first byte of each kind of reply. */
+const ARRAY = 0x2a;
+const BULK = 0x24;
+const INTEGER = 0x3a;
+const MAP = 0x25;
+const SET = 0x7e;
+const PUSH = 0x3e;
+
+const OK = latin1Bytes("+OK\r\n");
+const PONG = latin1Bytes("+PONG\r\n");
+const QUEUED = latin1Bytes("+QUEUED\r\n");
+const NULL_BULK = latin1Bytes("$-1\r\n");
+const NULL_ARRAY = latin1Bytes("*-1\r\n");
+const NULL = latin1Bytes("_\r\n");
+const TRUE = latin1Bytes("#t\r\n");
+const FALSE = latin1Bytes("#f\r\n");
+
+export class ReplyWriter {
+  /** 2 or 3: the protocol that HELLO chose. */
+  protocol = 2;
+  /** Nothing is written while this is set (CLIENT REPLY). */
+  muted = false;
+  /** Bytes written and not yet taken. */
+  bytes = 0;
+  /** How many error replies were written: the router compares it before and after a command. */
+  errors = 0;
+  /** Called with each error's code and whole line, for INFO's errorstats. */
+  onError: ((line: string) => void) | undefined;
+
+  #buf: Uint8Array = EMPTY;
+  #pos = 0;
+  #full: Uint8Array[] = [];
+
+  ok(): void {
+    this.#raw(OK);
+  }
+
+  pong(): void {
+    this.#raw(PONG);
+  }
+
+  queued(): void {
+    this.#raw(QUEUED);
+  }
+
+  /** A simple string; it has no CR or LF. */
+  simple(text: string): void {
+    this.#line(0x2b, text);
+  }
+
+  /** An error line, its code first. CR and LF become spaces, as no line may hold them. */
+  error(line: string): void {
+    this.errors++;
+    this.onError?.(line);
+    this.#line(0x2d, line.replace(/[\r\n]/g, " "));
+  }
+
+  integer(value: number): void {
+    this.#header(INTEGER, value);
+  }
+
+  /** An integer beyond ±(2^53 - 1). */
+  bigInteger(value: bigint): void {
+    this.#line(INTEGER, value.toString());
+  }
+
+  /** A bulk string: `len` bytes of `src` from `off` on. */
+  bulk(src: Uint8Array, off = 0, len = src.length - off): void {
+    if (this.muted) return;
+    const need = len + 32;
+    if (this.#pos + need > this.#buf.length) {
+      if (len >= OWN_CHUNK) return this.#longBulk(src, off, len);
+      this.#grow(need);
+    }
+    const buf = this.#buf;
+    let pos = this.#pos;
+    buf[pos] = BULK;
+    pos = formatInteger(len, buf, pos + 1);
+    buf[pos] = CR;
+    buf[pos + 1] = LF;
+    copyBytes(src, off, buf, pos + 2, len);
+    pos += 2 + len;
+    buf[pos] = CR;
+    buf[pos + 1] = LF;
+    this.bytes += pos + 2 - this.#pos;
+    this.#pos = pos + 2;
+  }
+
+  /** A bulk string of Latin-1 characters. */
+  bulkText(text: string): void {
+    this.bulk(latin1Bytes(text));
+  }
+
+  /** A bulk string with an integer's digits. */
+  bulkInteger(value: number): void {
+    if (this.muted) return;
+    this.#header(BULK, decimalLength(value));
+    this.#reserve(32);
+    const start = this.#pos;
+    const pos = formatInteger(value, this.#buf, start);
+    this.#endLine(start, pos);
+  }
+
+  /** No value: the null bulk string of RESP2, RESP3's null. */
+  nil(): void {
+    this.#raw(this.protocol === 2 ? NULL_BULK : NULL);
+  }
+
+  /** No array: RESP2's null array, RESP3's null. */
+  nilArray(): void {
+    this.#raw(this.protocol === 2 ? NULL_ARRAY : NULL);
+  }
+
+  /** The head of an array; its elements follow. */
+  array(length: number): void {
+    this.#header(ARRAY, length);
+  }
+
+  /** The head of a map of `length` pairs; RESP2: an array of twice as many. */
+  map(length: number): void {
+    if (this.protocol === 2) this.#header(ARRAY, 2 * length);
+    else this.#header(MAP, length);
+  }
+
+  /** The head of a set; RESP2: an array. */
+  set(length: number): void {
+    this.#header(this.protocol === 2 ? ARRAY : SET, length);
+  }
+
+  /** The head of a push message; RESP2: an array. */
+  push(length: number): void {
+    this.#header(this.protocol === 2 ? ARRAY : PUSH, length);
+  }
+
+  /** A double; RESP2: a bulk string. */
+  double(value: number): void {
+    const text = formatDouble(value);
+    if (this.protocol === 2) this.bulkText(text);
+    else this.#line(0x2c, text);
+  }
+
+  /** A boolean; RESP2: 1 or 0. */
+  boolean(value: boolean): void {
+    if (this.protocol === 2) this.integer(value ? 1 : 0);
+    else this.#raw(value ? TRUE : FALSE);
+  }
+
+  /** A big number given in decimal; RESP2: a bulk string. */
+  bigNumber(decimal: string): void {
+    if (this.protocol === 2) this.bulkText(decimal);
+    else this.#line(0x28, decimal);
+  }
+
+  /** Text with its format (`txt` or `mkd`); RESP2: a bulk string. */
+  verbatim(format: string, text: Uint8Array): void {
+    if (this.protocol === 2) return this.bulk(text);
+    this.#header(0x3d, text.length + 4);
+    this.raw(latin1Bytes(`${format}:`));
+    this.raw(text);
+    this.raw(latin1Bytes("\r\n"));
+  }
+
+  /** The head of an attribute of `length` pairs, which goes before a reply; RESP3 only. */
+  attribute(length: number): void {
+    this.#header(0x7c, length);
+  }
+
+  /** Bytes that are RESP already. */
+  raw(bytes: Uint8Array): void {
+    if (this.muted) return;
+    this.#reserve(bytes.length);
+    copyBytes(bytes, 0, this.#buf, this.#pos, bytes.length);
+    this.#pos += bytes.length;
+    this.bytes += bytes.length;
+  }
+
+  /** Takes the next chunk to send, or undefined if nothing waits. */
+  take(): Uint8Array | undefined {
+    let chunk = this.#full.shift();
+    if (chunk === undefined) {
+      if (this.#pos === 0) return undefined;
+      chunk = this.#buf.subarray(0, this.#pos);
+      this.#buf = EMPTY;
+      this.#pos = 0;
+    }
+    this.bytes -= chunk.length;
+    return chunk;
+  }
+
+  /** Drops all that waits. */
+  clear(): void {
+    this.#buf = EMPTY;
+    this.#pos = 0;
+    this.#full = [];
+    this.bytes = 0;
+  }
+
+  /** How many chunks wait beside the current one. */
+  get chunks(): number {
+    return this.#full.length;
+  }
+
+  #raw(bytes: Uint8Array): void {
+    if (this.muted) return;
+    const length = bytes.length;
+    this.#reserve(length);
+    const buf = this.#buf;
+    const pos = this.#pos;
+    for (let i = 0; i < length; i++) buf[pos + i] = bytes[i]!;
+    this.#pos = pos + length;
+    this.bytes += length;
+  }
+
+  #header(kind: number, value: number): void {
+    if (this.muted) return;
+    this.#reserve(32);
+    const start = this.#pos;
+    this.#buf[start] = kind;
+    const pos = formatInteger(value, this.#buf, start + 1);
+    this.#endLine(start, pos);
+  }
+
+  #line(kind: number, text: string): void {
+    if (this.muted) return;
+    this.#reserve(text.length + 3);
+    const buf = this.#buf;
+    const start = this.#pos;
+    buf[start] = kind;
+    for (let i = 0; i < text.length; i++) buf[start + 1 + i] = text.charCodeAt(i);
+    this.#endLine(start, start + 1 + text.length);
+  }
+
+  #endLine(start: number, pos: number): void {
+    this.#buf[pos] = CR;
+    this.#buf[pos + 1] = LF;
+    this.bytes += pos + 2 - start;
+    this.#pos = pos + 2;
+  }
+
+  #longBulk(src: Uint8Array, off: number, len: number): void {
+    this.#header(BULK, len);
+    this.#close();
+    this.#full.push(src.slice(off, off + len));
+    this.bytes += len;
+    this.raw(latin1Bytes("\r\n"));
+  }
+
+  #reserve(need: number): void {
+    if (this.#pos + need > this.#buf.length) this.#grow(need);
+  }
+
+  #grow(need: number): void {
+    const last = this.#buf.length;
+    this.#close();
+    const size = Math.max(need, Math.min(LARGEST_CHUNK, Math.max(FIRST_CHUNK, 2 * last)));
+    this.#buf = (size === FIRST_CHUNK ? pool.pop() : undefined) ?? new Uint8Array(size);
+  }
+
+  #close(): void {
+    if (this.#pos > 0) this.#full.push(this.#buf.subarray(0, this.#pos));
+    this.#buf = EMPTY;
+    this.#pos = 0;
+  }
+}
