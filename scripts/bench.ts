@@ -1,0 +1,76 @@
+/** `deno task bench`: measures Redino beside redis-server on this machine; see {@link USAGE}. */
+import { parseArgs } from "@std/cli/parse-args";
+import { measureGrowth, showGrowth } from "./bench/growth.ts";
+import { measureIdle, measureMemory, showSpace } from "./bench/space.ts";
+import { measureThroughput, showThroughput } from "./bench/throughput.ts";
+
+const USAGE = `Measures Redino beside redis-server and prints a Markdown table.
+
+deno task bench [options]            requests a second and processor time a request
+  --tests NAMES     redis-benchmark's, with commas (set,get,incr,lpush,rpop,sadd,hset,zadd,lrange_100,mset)
+  --pipeline NUMBERS  requests a batch, with commas (1,16,64)
+  --rounds N        rounds whose median counts (5)
+  --clients N       connections (50)
+  --size BYTES      of a value (16)
+  --keys N          different keys (100000)
+  --requests N      a round (as many as take about 1.5 s)
+deno task bench --memory             what --keys (1000000) keys with values of --size cost
+deno task bench --growth             how long a client waits while --keys (5000000) are written
+deno task bench --idle               what --clients (10000) idle connections cost
+  --json FILE       writes the figures to FILE too
+`;
+
+const flags = parseArgs(Deno.args, {
+  boolean: ["help", "memory", "growth", "idle"],
+  string: ["tests", "pipeline", "rounds", "clients", "size", "keys", "requests", "json"],
+  unknown: (arg) => {
+    console.error(`Unknown argument: ${arg}\n\n${USAGE}`);
+    Deno.exit(2);
+  },
+});
+
+/** The number that a flag was given, or the fallback. */
+function count(name: string, given: string | undefined, fallback: number): number {
+  const value = given === undefined ? fallback : Number(given);
+  if (Number.isSafeInteger(value) && value > 0) return value;
+  console.error(`--${name} must be a positive integer, got ${given}.`);
+  Deno.exit(2);
+}
+
+async function measure(): Promise<{ text: string; rows: readonly unknown[] }> {
+  const size = count("size", flags.size, 16);
+  if (flags.memory) {
+    const rows = await measureMemory(count("keys", flags.keys, 1_000_000), size);
+    return { text: showSpace("key", rows), rows };
+  }
+  if (flags.growth) {
+    const rows = await measureGrowth(count("keys", flags.keys, 5_000_000), size);
+    return { text: showGrowth(rows), rows };
+  }
+  if (flags.idle) {
+    const rows = await measureIdle(count("clients", flags.clients, 10_000));
+    return { text: showSpace("connection", rows), rows };
+  }
+  const tests = flags.tests ?? "set,get,incr,lpush,rpop,sadd,hset,zadd,lrange_100,mset";
+  const rows = await measureThroughput({
+    tests: tests.split(","),
+    pipelines: (flags.pipeline ?? "1,16,64").split(",").map((n) => count("pipeline", n, 1)),
+    rounds: count("rounds", flags.rounds, 5),
+    clients: count("clients", flags.clients, 50),
+    size,
+    keys: count("keys", flags.keys, 100_000),
+    requests: flags.requests === undefined ? undefined : count("requests", flags.requests, 1),
+  });
+  return { text: showThroughput(rows), rows };
+}
+
+if (flags.help) {
+  console.log(USAGE);
+} else {
+  const { text, rows } = await measure();
+  console.log(text);
+  if (flags.json !== undefined) {
+    const machine = { cores: navigator.hardwareConcurrency, deno: Deno.version.deno };
+    await Deno.writeTextFile(flags.json, JSON.stringify({ machine, rows }, null, 2) + "\n");
+  }
+}
