@@ -85,9 +85,7 @@ async function provideRedis(): Promise<void> {
   if (!debian || Deno.uid() !== 0) {
     console.error(
       `Not on PATH: ${missing.join(", ")}. The tests that need them are left out; to run them ` +
-        `install Redis 7 (${
-          debian ? `apt-get install ${PACKAGES.join(" ")}` : "brew install redis"
-        }).`,
+        `install Redis 7${debian ? `: apt-get install ${PACKAGES.join(" ")}` : ""}.`,
     );
     return;
   }

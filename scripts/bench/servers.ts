@@ -1,5 +1,5 @@
 /** The two servers under measure, each a process of its own, and what the system knows of them. */
-import { TextLineStream } from "@std/streams";
+import { startRedinoProcess } from "../../tests/support/redino_process.ts";
 import { startRedis } from "../../tests/support/redis.ts";
 
 export interface Subject extends AsyncDisposable {
@@ -13,58 +13,12 @@ const CLOCK_TICKS_PER_SECOND = 100;
 const PAGE_SIZE = 4096;
 
 /** Redino first; `args` are directives for both. */
-export async function startBoth(
-  args: readonly string[] = [],
-): Promise<[Subject, Subject]> {
-  const redino = await startRedino(args);
-  try {
-    const redis = await startRedis({ args });
-    return [redino, { name: "Redis", ...redis }];
-  } catch (error) {
-    await redino[Symbol.asyncDispose]();
-    throw error;
-  }
-}
-
-async function startRedino(args: readonly string[]): Promise<Subject> {
-  const dir = await Deno.makeTempDir({ prefix: "redino_bench_" });
-  const main = new URL("../../main.ts", import.meta.url).pathname;
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", main, "--port", "0", "--save", "", "--dir", dir, ...args],
-    stdin: "null",
-    stdout: "piped",
-  }).spawn();
-  const stop = async () => {
-    try {
-      child.kill("SIGKILL");
-    } catch {
-      // It has ended by itself.
-    }
-    await child.status;
-    await Deno.remove(dir, { recursive: true });
-  };
-  const lines = child.stdout.pipeThrough(new TextDecoderStream())
-    .pipeThrough(new TextLineStream()).getReader();
-  let port: number | undefined;
-  let log = "";
-  while (true) {
-    const { value, done } = await lines.read();
-    if (done) {
-      await stop();
-      throw new Error(`Redino did not start:\n${log}`);
-    }
-    log += `${value}\n`;
-    const found = /\bport[ =:]+(\d+)/i.exec(value)?.[1];
-    if (found !== undefined) port = Number(found);
-    if (port !== undefined && /ready to accept connections/i.test(value)) break;
-  }
-  drain(lines);
-  return { name: "Redino", port, pid: child.pid, [Symbol.asyncDispose]: stop };
-}
-
-/** Reads on, so that the process never waits for its log to be taken. */
-async function drain(lines: ReadableStreamDefaultReader<string>): Promise<void> {
-  while (!(await lines.read()).done);
+export async function startBoth(args: readonly string[] = []): Promise<[Subject, Subject]> {
+  await using stack = new AsyncDisposableStack();
+  const redino = stack.use(await startRedinoProcess({ args }));
+  const redis = await startRedis({ args });
+  stack.move();
+  return [{ name: "Redino", ...redino }, { name: "Redis", ...redis }];
 }
 
 /** Processor time of all its threads so far, in seconds; undefined where there is no /proc. */

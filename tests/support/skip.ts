@@ -17,8 +17,8 @@ function has(program: string): boolean {
       if (!(error instanceof Deno.errors.NotFound)) throw error;
       answer = false;
       console.warn(
-        `Tests against ${program} are left out: install Redis 7 (Debian: redis-server, ` +
-          "redis-sentinel, redis-tools; macOS: brew install redis).",
+        `Tests against ${program} are left out: install Redis 7 (Debian and Ubuntu: ` +
+          "apt-get install redis-server redis-sentinel redis-tools).",
       );
     }
     found.set(program, answer);
