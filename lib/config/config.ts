@@ -14,6 +14,7 @@ import {
 } from "./directives.ts";
 import { BadValue, type Directive } from "./kinds.ts";
 import { rewriteConfigFile } from "./rewrite.ts";
+import { splitArgs } from "./split_args.ts";
 
 export type { ConfigValues, DirectiveName } from "./directives.ts";
 
@@ -93,7 +94,8 @@ export class Config {
     for (const { shown, name, value } of chosen) {
       try {
         // Read against the values as they are now, for a directive may come under both its names.
-        this.#parse(name, DIRECTIVES[name].multiArg ? value.split(" ") : [value], false);
+        const words = value === "" ? [] : value.split(" ");
+        this.#parse(name, DIRECTIVES[name].multiArg ? words : [value], false);
       } catch (error) {
         if (!(error instanceof BadValue)) throw error;
         Object.assign(this.#values, before);
@@ -113,11 +115,14 @@ export class Config {
   }
 
   /**
-   * Reads the words of one line of a configuration; throws BadValue.
+   * Reads the words of one line of a configuration, where several values may also stand as one
+   * quoted word; throws BadValue.
    * `append`: an earlier line has set the directive already.
    */
   readLine(name: DirectiveName, words: readonly string[], append: boolean): void {
-    this.#parse(name, words, append);
+    const inner = DIRECTIVES[name].multiArg && words.length === 1 ? splitArgs(words[0]!) : words;
+    if (inner === undefined) throw new BadValue("Unbalanced quotes in configuration line");
+    this.#parse(name, inner, append);
   }
 
   /**
@@ -143,12 +148,12 @@ export class Config {
         );
       }
       const directive = DIRECTIVES[name];
-      if (directive.immutable) throw setFailed(shown, "can't set immutable config");
+      if (directive.immutable) throw setFailed(word, "can't set immutable config");
       if (directive.protected && !this.#mayProtected(local)) {
-        throw setFailed(shown, "can't set protected config");
+        throw setFailed(word, "can't set protected config");
       }
       if (chosen.some((other) => other.shown === shown)) {
-        throw setFailed(shown, "duplicate parameter");
+        throw setFailed(word, "duplicate parameter");
       }
       chosen.push({ shown, name, value });
     }

@@ -35,7 +35,7 @@ export interface Directive<T> extends DirectiveOptions {
   /** What kind of value, for --help and the README. */
   readonly kind: string;
   readonly initial: T;
-  /** Takes several words; CONFIG SET gets them in one argument, parted by spaces. */
+  /** Takes several words, or none; CONFIG SET gets them in one argument, parted by spaces. */
   readonly multiArg: boolean;
   /**
    * Reads and validates the words behind the name; throws {@link BadValue}.
@@ -148,7 +148,7 @@ export function memoryOrPercent(
   options: DirectiveOptions = {},
 ): Directive<number> {
   function read(word: string): number {
-    const percent = /^(\d+)%$/.exec(word)?.[1];
+    const percent = /^(0|[1-9]\d*)%$/.exec(word)?.[1];
     if (percent !== undefined) {
       if (Number(percent) > 100) {
         throw new BadValue("percentage argument must be less or equal to 100");

@@ -11,13 +11,15 @@ const UNITS: Readonly<Record<string, number>> = {
   gb: 1024 ** 3,
 };
 
-/** Bytes; `k`, `m`, `g` are powers of 1000, `kb`, `mb`, `gb` of 1024; undefined where it is neither. */
+/**
+ * Bytes; `k`, `m`, `g` are powers of 1000, `kb`, `mb`, `gb` of 1024; at most 2^64;
+ * undefined where it is neither.
+ */
 export function parseMemory(text: string): number | undefined {
   const match = /^(\d*)([a-z]*)$/i.exec(text);
   const unit = match && UNITS[match[2]!.toLowerCase()];
   if (!unit) return undefined;
-  const count = Number(match[1]);
-  return count < 2 ** 64 ? count * unit : undefined;
+  return Math.min(Number(match[1]) * unit, 2 ** 64);
 }
 
 /** The shortest text that {@link parseMemory} reads as `bytes`: the configuration file's form. */

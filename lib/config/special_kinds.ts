@@ -87,16 +87,16 @@ export function keyspaceEvents(): Directive<number> {
   };
 }
 
-/** Save points; `""` is none. */
+/** Save points; no words are none. */
 export function savePoints(initial: readonly SavePoint[]): Directive<readonly SavePoint[]> {
   return {
     kind: "[seconds changes]…",
     initial,
     multiArg: true,
     parse(words, current, append) {
-      if (words.length === 1 && words[0] === "") return [];
       const bad = new BadValue("Invalid save parameters");
-      if (words.length === 0 || words.length % 2 !== 0) throw bad;
+      if (words.length === 0) return [];
+      if (words.length % 2 !== 0) throw bad;
       const points: SavePoint[] = append ? [...current] : [];
       for (let i = 0; i < words.length; i += 2) {
         const seconds = wholeNumber(words[i]!);
@@ -128,7 +128,7 @@ export function bufferLimits(initial: BufferLimits): Directive<BufferLimits> {
     initial,
     multiArg: true,
     parse(words, current) {
-      if (words.length === 0 || words.length % 4 !== 0) {
+      if (words.length % 4 !== 0) {
         throw new BadValue("Wrong number of arguments in buffer limit configuration.");
       }
       const limits = { ...current };
@@ -206,7 +206,7 @@ export function addresses(initial: readonly string[]): Directive<readonly string
     multiArg: true,
     parse(words) {
       if (words.length > 16) throw new BadValue("Too many bind addresses specified.");
-      return words.length === 1 && words[0] === "" ? [] : [...words];
+      return [...words];
     },
     format: (hosts) => hosts.join(" "),
     lines: (hosts) => [hosts.length === 0 ? '""' : hosts.join(" ")],
@@ -223,7 +223,6 @@ export function percentiles(initial: readonly number[]): Directive<readonly numb
     initial,
     multiArg: true,
     parse(words) {
-      if (words.length === 1 && words[0] === "") return [];
       return words.map((word) => {
         const value = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(word) ? Number(word) : NaN;
         if (Number.isNaN(value)) {
@@ -253,6 +252,7 @@ export function shutdownOptions(): Directive<readonly ShutdownOption[]> {
     initial: [],
     multiArg: true,
     parse(words) {
+      if (words.length === 0) throw notOneOf(["default", ...order]);
       const chosen = new Set<string>();
       for (const word of words) {
         const lower = word.toLowerCase();
@@ -261,7 +261,6 @@ export function shutdownOptions(): Directive<readonly ShutdownOption[]> {
         }
         chosen.add(lower);
       }
-      if (words.length === 0) throw new BadValue("wrong number of arguments");
       if (chosen.has("save") && chosen.has("nosave")) {
         throw new BadValue("shutdown options SAVE and NOSAVE can't be used simultaneously");
       }

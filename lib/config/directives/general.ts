@@ -43,7 +43,7 @@ export const GENERAL = {
   "shutdown-timeout": integer(10, 0, INT_MAX),
   "shutdown-on-sigint": shutdownOptions(),
   "shutdown-on-sigterm": shutdownOptions(),
-  "lua-time-limit": integer(5000, 0, INT64_MAX, { alias: "busy-reply-threshold" }),
+  "busy-reply-threshold": integer(5000, 0, INT64_MAX, { alias: "lua-time-limit" }),
   "lua-enable-deprecated-api": yesNo(false, {
     immutable: true,
     hidden: true,
@@ -92,11 +92,10 @@ const TITLE_VARIABLES = new Set(
 );
 
 function checkTitleTemplate(template: string): string | undefined {
-  const known = template.replace(
-    /\{([^{}]*)\}/g,
+  const rest = template.replace(
+    /\{([^}]*)\}/g,
     (whole, name) => TITLE_VARIABLES.has(name) ? "" : whole,
   );
-  return /[{}]/.test(known)
-    ? "template format is invalid or contains unknown variables"
-    : undefined;
+  const valid = template !== "" && !rest.includes("{");
+  return valid ? undefined : "template format is invalid or contains unknown variables";
 }
