@@ -72,7 +72,11 @@ export async function startPair(options: PairOptions = {}): Promise<Pair> {
   } else {
     redisPort = shared.port;
   }
-  const server = stack.use(await serve({ port: 0, save: "", ...options.config }));
+  const dir = await Deno.makeTempDir({ prefix: "redino_pair_" });
+  stack.defer(() => Deno.remove(dir, { recursive: true }));
+  const server = stack.use(
+    await serve({ port: 0, save: "", dir, "enable-debug-command": "yes", ...options.config }),
+  );
   const auth = options.config?.["requirepass"];
   const connect = async (protocol: 2 | 3 = options.protocol ?? 2): Promise<ClientPair> => {
     const redis = await connectOne(redisPort, protocol, auth);
