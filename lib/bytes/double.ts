@@ -14,10 +14,13 @@ const TWO_32 = 2 ** 32;
 const ZERO = 0x30;
 
 const DOUBLE: FloatFormat = { bits: 53, minExponent: -1074, maxExponent: 971 };
-/** Decimals of so many digits are exact doubles, and so are powers of ten up to 10^22. */
-const EXACT_DIGITS = 15;
+/** Powers of ten up to this one are exact doubles. */
+const EXACT_POWER = 22;
 const MINUS = 0x2d;
 const POINT = 0x2e;
+
+const DECIMAL = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/i;
+const DECIMAL_ZERO = /^[+-]?[0.]+(?:e|$)/i;
 
 /**
  * The double in `len` bytes from `off` on, or undefined where Redis says that it is no valid float:
@@ -27,6 +30,12 @@ export function parseDouble(buf: Uint8Array, off: number, len: number): number |
   const plain = parsePlain(buf, off, len);
   if (!Number.isNaN(plain)) return plain;
   const text = latin1(buf, off, len);
+  if (DECIMAL.test(text)) {
+    const value = Number(text);
+    const inRange = value === 0 ? DECIMAL_ZERO.test(text) : Number.isFinite(value);
+    return inRange ? value : undefined;
+  }
+  // Hexadecimal or infinite.
   const value = parseFloatText(text, DOUBLE);
   if (value === undefined) return undefined;
   if (value.mantissa === 0n) return text.startsWith("-") ? -0 : 0;
@@ -35,23 +44,28 @@ export function parseDouble(buf: Uint8Array, off: number, len: number): number |
   return Number(value.mantissa) * 2 ** half * 2 ** (value.exponent - half);
 }
 
-/** Digits with at most one point among them: exact up to 15 digits, and NaN for all else. */
+/** Digits with at most one point among them, where one division gives the exact result; else NaN. */
 function parsePlain(buf: Uint8Array, off: number, len: number): number {
   const end = off + len;
   const negative = len > 1 && buf[off] === MINUS;
   const start = negative ? off + 1 : off;
-  if (end - start > EXACT_DIGITS + 1) return NaN;
+  if (end - start > EXACT_POWER) return NaN;
   let value = 0;
+  let digits = 0;
   let point = -1;
   for (let at = start; at < end; at++) {
     const byte = buf[at]!;
     const digit = byte - ZERO;
-    if (digit >= 0 && digit <= 9) value = value * 10 + digit;
-    else if (byte === POINT && point < 0) point = at;
-    else return NaN;
+    if (digit >= 0 && digit <= 9) {
+      value = value * 10 + digit;
+      digits++;
+    } else if (byte === POINT && point < 0) {
+      point = at;
+    } else {
+      return NaN;
+    }
   }
-  const digits = end - start - (point < 0 ? 0 : 1);
-  if (digits === 0 || digits > EXACT_DIGITS) return NaN;
+  if (digits === 0 || value > Number.MAX_SAFE_INTEGER) return NaN;
   if (point >= 0) value /= 10 ** (end - 1 - point);
   return negative ? -value : value;
 }

@@ -34,6 +34,21 @@ export const FLAGS = {
 
 export type FlagName = keyof typeof FLAGS;
 
+/**
+ * How the router's gates treat a command beyond its flags; no client sees these.
+ * - `unqueued`: runs at once between MULTI and EXEC.
+ * - `executes_queue`: stands for the commands queued by MULTI wherever a gate asks for flags.
+ * - `while_subscribed`: allowed to a subscribed RESP2 client.
+ * - `fails_with_disk`: answers MISCONF after a failed snapshot although it writes nothing.
+ * - `always_touches`: counts as an access even for a client with CLIENT NO-TOUCH.
+ */
+export type Trait =
+  | "unqueued"
+  | "executes_queue"
+  | "while_subscribed"
+  | "fails_with_disk"
+  | "always_touches";
+
 /** Groups as COMMAND DOCS names them. */
 export type CommandGroup =
   | "bitmap"
@@ -94,6 +109,7 @@ export interface CommandSpec {
   readonly history?: readonly (readonly [string, string])[];
   readonly deprecatedSince?: string;
   readonly replacedBy?: string;
+  readonly traits?: readonly Trait[];
   /** What part of the command is missing here; shown in the README's support table. */
   readonly partial?: string;
   /** Finds the keys where `keys` cannot tell: indexes into the arguments. */

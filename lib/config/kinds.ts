@@ -127,17 +127,18 @@ export function integer(
   return single("integer", initial, options, read, integerText);
 }
 
-/** Bytes, read with units. */
+/** Bytes, read with units; `adjust` as for {@link integer}. */
 export function memory(
   initial: number,
   min: number,
   max: number,
   options: DirectiveOptions = {},
+  adjust: (bytes: number) => number = (bytes) => bytes,
 ): Directive<number> {
   function read(word: string): number {
     const bytes = parseMemory(word);
     if (bytes === undefined) throw new BadValue("argument must be a memory value");
-    return inRange(bytes, min, max);
+    return adjust(inRange(bytes, min, max));
   }
   return single("memory", initial, options, read, integerText, formatMemory);
 }

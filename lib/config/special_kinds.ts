@@ -224,7 +224,7 @@ export function percentiles(initial: readonly number[]): Directive<readonly numb
     multiArg: true,
     parse(words) {
       return words.map((word) => {
-        const value = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(word) ? Number(word) : NaN;
+        const value = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$|^0x[\da-f]+$/i.test(word) ? Number(word) : NaN;
         if (Number.isNaN(value)) {
           throw new BadValue("Invalid latency-tracking-info-percentiles parameters");
         }
@@ -327,6 +327,7 @@ export function systemErrorText(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+/** As C's `strtol` reads a whole word: nothing is 0, white space and a sign may come first. */
 function wholeNumber(word: string): number | undefined {
-  return /^-?\d{1,15}$/.test(word) ? Number(word) : undefined;
+  return /^(\s*[+-]?\d{1,15})?$/.test(word) ? Number(word) : undefined;
 }

@@ -60,20 +60,23 @@ export class ReplyWriter {
   /** Called with each error's code and whole line, for INFO's errorstats. */
   onError: ((line: string) => void) | undefined;
 
+  /** Called when a chunk is full: the moment to look at the output limits. */
+  onGrow: (() => void) | undefined;
+
   #buf: Uint8Array = EMPTY;
   #pos = 0;
   #full: Uint8Array[] = [];
 
   ok(): void {
-    this.#raw(OK);
+    this.raw(OK);
   }
 
   pong(): void {
-    this.#raw(PONG);
+    this.raw(PONG);
   }
 
   queued(): void {
-    this.#raw(QUEUED);
+    this.raw(QUEUED);
   }
 
   /** A simple string; it has no CR or LF. */
@@ -136,12 +139,12 @@ export class ReplyWriter {
 
   /** No value: the null bulk string of RESP2, RESP3's null. */
   nil(): void {
-    this.#raw(this.protocol === 2 ? NULL_BULK : NULL);
+    this.raw(this.protocol === 2 ? NULL_BULK : NULL);
   }
 
   /** No array: RESP2's null array, RESP3's null. */
   nilArray(): void {
-    this.#raw(this.protocol === 2 ? NULL_ARRAY : NULL);
+    this.raw(this.protocol === 2 ? NULL_ARRAY : NULL);
   }
 
   /** The head of an array; its elements follow. */
@@ -175,7 +178,7 @@ export class ReplyWriter {
   /** A boolean; RESP2: 1 or 0. */
   boolean(value: boolean): void {
     if (this.protocol === 2) this.integer(value ? 1 : 0);
-    else this.#raw(value ? TRUE : FALSE);
+    else this.raw(value ? TRUE : FALSE);
   }
 
   /** A big number given in decimal; RESP2: a bulk string. */
@@ -233,17 +236,6 @@ export class ReplyWriter {
     return this.#full.length;
   }
 
-  #raw(bytes: Uint8Array): void {
-    if (this.muted) return;
-    const length = bytes.length;
-    this.#reserve(length);
-    const buf = this.#buf;
-    const pos = this.#pos;
-    for (let i = 0; i < length; i++) buf[pos + i] = bytes[i]!;
-    this.#pos = pos + length;
-    this.bytes += length;
-  }
-
   #header(kind: number, value: number): void {
     if (this.muted) return;
     this.#reserve(32);
@@ -285,6 +277,7 @@ export class ReplyWriter {
   #grow(need: number): void {
     const last = this.#buf.length;
     this.#close();
+    if (last > 0) this.onGrow?.();
     const size = Math.max(need, Math.min(LARGEST_CHUNK, Math.max(FIRST_CHUNK, 2 * last)));
     this.#buf = (size === FIRST_CHUNK ? pool.pop() : undefined) ?? new Uint8Array(size);
   }

@@ -87,15 +87,19 @@ export const GENERAL = {
   "disable-thp": yesNo(true, { immutable: true, accepted: "huge pages are left as they are" }),
 };
 
-const TITLE_VARIABLES = new Set(
-  ["title", "listen-addr", "server-mode", "port", "tls-port", "unixsocket", "config-file"],
-);
+/** Each variable with a text of the length it has when Redis tries a template: some are empty. */
+const TITLE_VARIABLES = new Map([
+  ["title", ""],
+  ["listen-addr", "x"],
+  ["server-mode", ""],
+  ["port", "x"],
+  ["tls-port", "x"],
+  ["unixsocket", ""],
+  ["config-file", ""],
+]);
 
 function checkTitleTemplate(template: string): string | undefined {
-  const rest = template.replace(
-    /\{([^}]*)\}/g,
-    (whole, name) => TITLE_VARIABLES.has(name) ? "" : whole,
-  );
-  const valid = template !== "" && !rest.includes("{");
+  const title = template.replace(/\{([^}]*)\}/g, (whole, name) => TITLE_VARIABLES.get(name) ?? whole);
+  const valid = title.trim() !== "" && !title.includes("{");
   return valid ? undefined : "template format is invalid or contains unknown variables";
 }

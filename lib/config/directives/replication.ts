@@ -24,7 +24,7 @@ export const REPLICATION = {
   "min-replicas-max-lag": integer(10, 0, INT_MAX, { alias: "min-slaves-max-lag" }),
   "repl-ping-replica-period": integer(10, 1, INT_MAX, { alias: "repl-ping-slave-period" }),
   "repl-timeout": integer(60, 1, INT_MAX),
-  "repl-backlog-size": memory(1024 * 1024, 1, INT64_MAX),
+  "repl-backlog-size": memory(1024 * 1024, 1, INT64_MAX, {}, (bytes) => Math.max(bytes, 16384)),
   "repl-backlog-ttl": integer(3600, 0, INT64_MAX),
   "repl-disable-tcp-nodelay": yesNo(false),
   "repl-diskless-sync": yesNo(true),
@@ -60,6 +60,13 @@ export const REPLICATION = {
   "cluster-announce-port": integer(0, 0, 65535, { accepted: NO_CLUSTER }),
   "cluster-announce-tls-port": integer(0, 0, 65535, { accepted: NO_CLUSTER }),
   "cluster-announce-bus-port": integer(0, 0, 65535, { accepted: NO_CLUSTER }),
-  "cluster-announce-hostname": text("", { accepted: NO_CLUSTER }),
+  "cluster-announce-hostname": text("", { accepted: NO_CLUSTER }, checkHostname),
   "cluster-announce-human-nodename": text("", { accepted: NO_CLUSTER }),
 };
+
+function checkHostname(name: string): string | undefined {
+  if (name.length >= 256) return "Hostnames must be less than 256 characters";
+  return /[^a-zA-Z0-9.-]/.test(name)
+    ? "Hostnames may only contain alphanumeric characters, hyphens or dots"
+    : undefined;
+}

@@ -1,0 +1,158 @@
+/**
+ * A client: who is connected and what state the protocol keeps for it. Its bytes come and go through
+ * its {@link Connection}; its commands are run by the router.
+ */
+import type { Args } from "../resp/args.ts";
+import type { RequestLimits } from "../resp/decoder.ts";
+import { ReplyWriter } from "../resp/reply_writer.ts";
+import type { Database } from "../store/database.ts";
+import type { Blocked } from "./blocking.ts";
+import type { Command } from "./command.ts";
+import type { Connection } from "./connection.ts";
+import { GATE } from "./gates.ts";
+import type { Server } from "./server.ts";
+import type { Transaction } from "./transactions.ts";
+
+/**
+ * CLIENT REPLY: `skip` is for the command after it, so it stands for one command as `skip` and for
+ * the next as `skipping`.
+ */
+export type ReplyMode = "on" | "off" | "skip" | "skipping";
+
+export class Client {
+  readonly id: number;
+  readonly server: Server;
+  readonly connection: Connection;
+  /** Replies go here; the connection sends them. */
+  readonly reply = new ReplyWriter();
+  /** What the connection's decoder accepts. */
+  readonly limits: RequestLimits;
+  db: Database;
+  /** Bits of {@link GATE}. */
+  gates = 0;
+
+  name = "";
+  libName = "";
+  libVersion = "";
+  user = "default";
+  readonly createdMs: number;
+  /** When its last bytes came. */
+  seenMs: number;
+  lastCommand: Command | undefined;
+
+  /** Set between MULTI and EXEC. */
+  transaction: Transaction | undefined;
+  /** WATCHed keys, as (database, key). Empty for most clients, so made when needed. */
+  watched: Map<string, { expired: boolean }> | undefined;
+  /** Whether a WATCHed key has changed. */
+  watchBroken = false;
+
+  /** Set while a blocking command waits. */
+  blocked: Blocked | undefined;
+  /** Whether its commands wait for CLIENT PAUSE to end. */
+  postponed = false;
+  /** Commands that came while it was blocked or postponed, in order. */
+  pending: Args[] = [];
+  pendingBytes = 0;
+  /** A protocol error behind the pending commands. */
+  pendingError: string | undefined;
+
+  /** Nothing more is run; the connection ends when what is written has been sent. */
+  closing = false;
+  replyMode: ReplyMode = "on";
+  noEvict = false;
+  /** Whether its replies wait to be sent at the end of the running batch. */
+  flushQueued = false;
+
+  constructor(server: Server, connection: Connection, id: number) {
+    this.id = id;
+    this.server = server;
+    this.connection = connection;
+    this.db = server.dbs[0]!;
+    this.createdMs = this.seenMs = server.time.nowMs;
+    const { values } = server.config;
+    const mustAuthenticate = values.requirepass !== "";
+    this.limits = {
+      maxBulkLength: Math.min(values["proto-max-bulk-len"], 2 ** 31 - 1),
+      maxCarry: values["client-query-buffer-limit"],
+      unauthenticated: mustAuthenticate,
+    };
+    if (mustAuthenticate) this.gates |= GATE.auth;
+    this.reply.onError = server.onErrorReply;
+    this.reply.onGrow = () => server.limitOutput(this);
+  }
+
+  /** Whether commands must wait that were read after the running one. */
+  get halted(): boolean {
+    return this.blocked !== undefined || this.postponed || this.closing;
+  }
+
+  get authenticated(): boolean {
+    return (this.gates & GATE.auth) === 0;
+  }
+
+  setAuthenticated(authenticated: boolean): void {
+    this.setGate(GATE.auth, !authenticated);
+    this.limits.unauthenticated = !authenticated;
+  }
+
+  setGate(bit: number, on: boolean): void {
+    this.gates = on ? this.gates | bit : this.gates & ~bit;
+  }
+
+  /** Keeps commands for when it is no longer halted. */
+  postpone(commands: Args[], error: string | undefined): void {
+    for (const args of commands) {
+      this.pending.push(args);
+      this.pendingBytes += args.buf.length;
+    }
+    this.pendingError ??= error;
+  }
+
+  /**
+   * Tells that the key which is argument `i` of the running command was changed: see
+   * {@link Effects.keyChanged}.
+   */
+  changed(args: Args, i: number, eventClass: number, event: string): void {
+    this.server.effects.keyChanged(
+      this.db,
+      args.buf,
+      args.off(i),
+      args.len(i),
+      eventClass,
+      event,
+    );
+  }
+
+  /** CLIENT REPLY. */
+  setReplyMode(mode: ReplyMode): void {
+    this.replyMode = mode;
+    this.reply.muted = mode !== "on";
+    this.setGate(GATE.silenced, mode !== "on");
+  }
+
+  /** A command ran that nobody hears of: SKIP is over after the second. */
+  nextSilence(): void {
+    if (this.replyMode === "skip") this.replyMode = "skipping";
+    else if (this.replyMode === "skipping") this.setReplyMode("on");
+  }
+
+  /** Ends a transaction without running it. */
+  discard(): void {
+    this.transaction = undefined;
+    this.setGate(GATE.multi, false);
+    this.server.watches.unwatch(this);
+  }
+
+  /** Sends what is written, then closes. */
+  closeAfterReplies(): void {
+    this.closing = true;
+    this.connection.closeWhenSent();
+  }
+
+  /** Closes at once; what is written is lost. */
+  close(): void {
+    this.closing = true;
+    this.connection.close();
+  }
+}

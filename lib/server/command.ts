@@ -1,0 +1,158 @@
+/**
+ * Commands as the router knows them: a record of `lib/commands/` compiled into what its gates ask
+ * (bits, arity, subcommands by name), with the statistics that INFO and COMMAND tell.
+ */
+import {
+  type CommandSpec,
+  type FlagName,
+  FLAGS,
+  type Handler,
+  type Trait,
+} from "../commands/spec.ts";
+import type { Args } from "../resp/args.ts";
+
+/** Redis's own bound on how much of an unknown name an error repeats. */
+const ECHOED_NAME = 128;
+
+export class Command {
+  readonly spec: CommandSpec;
+  /** `get`, or `config|get` for a subcommand. */
+  readonly fullName: string;
+  readonly flags: number;
+  readonly arity: number;
+  readonly handler: Handler | undefined;
+  readonly subcommands: ReadonlyMap<string, Command>;
+  /** Whether each call is timed by itself: what costs the same however large the data is not. */
+  readonly timed: boolean;
+  readonly traits: ReadonlySet<Trait>;
+
+  calls = 0;
+  usec = 0;
+  rejected = 0;
+  failed = 0;
+  /** Calls in the running batch whose time is not accounted for yet. */
+  batchCalls = 0;
+
+  constructor(spec: CommandSpec, container?: CommandSpec) {
+    this.spec = spec;
+    this.fullName = container === undefined ? spec.name : `${container.name}|${spec.name}`;
+    this.flags = flagBits(spec.flags);
+    this.arity = spec.arity;
+    this.handler = spec.handler;
+    this.timed = !spec.flags.includes("fast") && spec.complexity !== "O(1)";
+    this.traits = new Set(spec.traits);
+    this.subcommands = new Map(
+      spec.subcommands?.map((sub) => [sub.name, new Command(sub, spec)]),
+    );
+  }
+
+  /** Whether so many arguments will do. */
+  takes(count: number): boolean {
+    return this.arity >= 0 ? count === this.arity : count >= -this.arity;
+  }
+
+  resetStats(): void {
+    this.calls =
+      this.usec =
+      this.rejected =
+      this.failed =
+        0;
+    for (const sub of this.subcommands.values()) sub.resetStats();
+  }
+}
+
+function flagBits(names: readonly FlagName[]): number {
+  let bits = 0;
+  for (const name of names) bits |= FLAGS[name];
+  return bits;
+}
+
+const SLOTS = 2048;
+
+/** All commands, found by the bytes of their name without making a string. */
+export class CommandTable {
+  readonly all: readonly Command[];
+  #slots: (Command | undefined)[] = new Array(SLOTS).fill(undefined);
+
+  constructor(specs: readonly CommandSpec[]) {
+    this.all = specs.map((spec) => new Command(spec));
+    for (const command of this.all) {
+      const { name } = command.spec;
+      let slot = 0;
+      for (let i = 0; i < name.length; i++) slot = mix(slot, name.charCodeAt(i));
+      while (this.#slots[slot] !== undefined) slot = (slot + 1) % SLOTS;
+      this.#slots[slot] = command;
+    }
+  }
+
+  /** The command that the first argument names, in any case. */
+  find(args: Args): Command | undefined {
+    const { buf } = args;
+    const off = args.off(0);
+    const len = args.len(0);
+    let slot = 0;
+    for (let i = off; i < off + len; i++) slot = mix(slot, buf[i]!);
+    for (;; slot = (slot + 1) % SLOTS) {
+      const command = this.#slots[slot];
+      if (command === undefined || isName(command.fullName, buf, off, len)) return command;
+    }
+  }
+
+  /** A command or, by `container|name`, a subcommand. */
+  named(fullName: string): Command | undefined {
+    const [name, sub] = fullName.toLowerCase().split("|", 2);
+    const command = this.all.find(({ spec }) => spec.name === name);
+    return sub === undefined ? command : command?.subcommands.get(sub);
+  }
+
+  /** The command that the arguments name, a container's subcommand included; or why there is none. */
+  resolve(args: Args): Command | string {
+    const command = this.find(args);
+    if (command === undefined) return unknownCommand(args);
+    if (command.subcommands.size === 0 || args.count < 2) return command;
+    const sub = command.subcommands.get(args.text(1).toLowerCase());
+    if (sub !== undefined) return sub;
+    return `ERR unknown subcommand '${
+      args.text(1).slice(0, ECHOED_NAME)
+    }'. Try ${command.spec.name.toUpperCase()} HELP.`;
+  }
+
+  /** Commands and subcommands. */
+  *everything(): Generator<Command> {
+    for (const command of this.all) {
+      yield command;
+      yield* command.subcommands.values();
+    }
+  }
+}
+
+/** One step of a name's hash, blind to case. */
+function mix(hash: number, byte: number): number {
+  return (hash * 31 + (byte | 0x20)) & (SLOTS - 1);
+}
+
+function isName(name: string, buf: Uint8Array, off: number, len: number): boolean {
+  if (name.length !== len) return false;
+  for (let i = 0; i < len; i++) {
+    const byte = buf[off + i]!;
+    const lower = byte >= 0x41 && byte <= 0x5a ? byte | 0x20 : byte;
+    if (lower !== name.charCodeAt(i)) return false;
+  }
+  return true;
+}
+
+function unknownCommand(args: Args): string {
+  let beginning = "";
+  for (let i = 1; i < args.count && beginning.length < ECHOED_NAME; i++) {
+    const room = ECHOED_NAME - beginning.length;
+    beginning += `'${cString(args.text(i)).slice(0, room)}' `;
+  }
+  const name = cString(args.text(0)).slice(0, ECHOED_NAME);
+  return `ERR unknown command '${name}', with args beginning with: ${beginning}`;
+}
+
+/** Redis formats arguments as C strings, which end at a NUL. */
+function cString(text: string): string {
+  const nul = text.indexOf("\0");
+  return nul < 0 ? text : text.slice(0, nul);
+}

@@ -1,0 +1,169 @@
+/**
+ * A connection's two ways: bytes come from the socket through a readable stream and the RESP decoder
+ * to the router; replies go from the client's writer to the socket, one write a batch.
+ *
+ *     SocketSource ──pipeThrough──► RespDecoder ──► Router.runBatch ──► ReplyWriter ──► socket
+ *
+ * The source reads into one buffer again and again, so it must not read while a batch still points
+ * there: it reads only when the stream asks (pull) *and* the router has let go of the last chunk
+ * ({@link SocketSource.release}). Reading goes on before the last write has settled.
+ */
+import { RespDecoder } from "../resp/decoder.ts";
+import { recycleChunk } from "../resp/reply_writer.ts";
+import type { Client } from "./client.ts";
+import type { Server } from "./server.ts";
+
+/** Bytes read at once, as in Redis; an idle connection keeps this buffer. */
+const READ_BYTES = 16 * 1024;
+
+/** The socket as a stream's source. */
+class SocketSource implements UnderlyingDefaultSource<Uint8Array> {
+  readonly #conn: Deno.Conn;
+  readonly #buf = new Uint8Array(READ_BYTES);
+  #controller!: ReadableStreamDefaultController<Uint8Array>;
+  #wanted = false;
+  #free = true;
+  readonly #onRead = (count: number | null) => this.#received(count);
+  readonly #onError = () => this.#end();
+
+  constructor(conn: Deno.Conn) {
+    this.#conn = conn;
+  }
+
+  start(controller: ReadableStreamDefaultController<Uint8Array>): void {
+    this.#controller = controller;
+  }
+
+  pull(): void {
+    this.#wanted = true;
+    if (this.#free) this.#read();
+  }
+
+  /** The last chunk's bytes are used up: the buffer may be overwritten. */
+  release(): void {
+    this.#free = true;
+    if (this.#wanted) this.#read();
+  }
+
+  #read(): void {
+    this.#wanted = this.#free = false;
+    this.#conn.read(this.#buf).then(this.#onRead, this.#onError);
+  }
+
+  #received(count: number | null): void {
+    if (count === null) return this.#end();
+    this.#controller.enqueue(
+      count === READ_BYTES ? this.#buf : this.#buf.subarray(0, count),
+    );
+  }
+
+  /** The peer is gone or we closed: for the stream both are its end. */
+  #end(): void {
+    this.#controller.close();
+  }
+}
+
+export class Connection {
+  readonly conn: Deno.Conn;
+  /** `ip:port` or the socket's path of the peer and of our side, as CLIENT LIST shows them. */
+  readonly peer: string;
+  readonly local: string;
+  readonly isUnix: boolean;
+
+  #server: Server;
+  #client!: Client;
+  /** The chunk being sent, and how much of it has been. */
+  #sending: Uint8Array | undefined;
+  #sent = 0;
+  #closeWhenSent = false;
+  #closed = false;
+  readonly #onWritten = (count: number) => this.#written(count);
+  readonly #onWriteError = () => this.close();
+
+  constructor(server: Server, conn: Deno.Conn) {
+    this.#server = server;
+    this.conn = conn;
+    this.isUnix = conn.localAddr.transport === "unix";
+    this.peer = addressText(conn.remoteAddr, conn.localAddr);
+    this.local = addressText(conn.localAddr, conn.localAddr);
+  }
+
+  /** Bytes of replies that the socket has not taken. */
+  get unsentBytes(): number {
+    const sending = this.#sending === undefined ? 0 : this.#sending.length - this.#sent;
+    return this.#client.reply.bytes + sending;
+  }
+
+  /** Serves the client until its connection ends. */
+  async serve(client: Client): Promise<void> {
+    this.#client = client;
+    const source = new SocketSource(this.conn);
+    const batches = new ReadableStream(source, { highWaterMark: 0 })
+      .pipeThrough(new RespDecoder(client.limits))
+      .getReader();
+    const { router } = this.#server;
+    try {
+      for (;;) {
+        const { value: batch, done } = await batches.read();
+        if (done) break;
+        router.runBatch(client, batch);
+        batch.done?.();
+        source.release();
+      }
+    } finally {
+      this.close();
+    }
+  }
+
+  /** Starts to send what the client's writer holds, unless a write is on its way already. */
+  flush(): void {
+    if (this.#sending !== undefined || this.#closed) return;
+    const chunk = this.#client.reply.take();
+    if (chunk === undefined) {
+      if (this.#closeWhenSent) this.close();
+      return;
+    }
+    this.#sending = chunk;
+    this.#sent = 0;
+    this.conn.write(chunk).then(this.#onWritten, this.#onWriteError);
+  }
+
+  closeWhenSent(): void {
+    this.#closeWhenSent = true;
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    try {
+      this.conn.close();
+    } catch {
+      // The runtime closed it already when the peer went away.
+    }
+    this.#server.clientGone(this.#client);
+  }
+
+  #written(count: number): void {
+    this.#server.stats.outputBytes += count;
+    const chunk = this.#sending!;
+    this.#sent += count;
+    if (this.#sent < chunk.length) {
+      if (!this.#closed) {
+        this.conn.write(chunk.subarray(this.#sent)).then(this.#onWritten, this.#onWriteError);
+      }
+      return;
+    }
+    recycleChunk(chunk);
+    this.#sending = undefined;
+    this.flush();
+  }
+}
+
+function addressText(address: Deno.Addr, local: Deno.Addr): string {
+  if (address.transport === "tcp") {
+    const { hostname, port } = address;
+    return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
+  }
+  // A Unix socket's peer has no name: Redis shows the socket's path with port 0.
+  return `${local.transport === "unix" ? local.path : ""}:0`;
+}

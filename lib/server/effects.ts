@@ -1,0 +1,58 @@
+/**
+ * All that follows a change of the keyspace, in one place and one order: the dirty count, WATCH,
+ * the keyspace event. Handlers call {@link Effects.keyChanged} once for each key they changed; what
+ * the store does by itself (expiry) arrives here as its listener.
+ *
+ * If something new must follow writes (replication, client-side caching, waking the blocked), it
+ * joins here.
+ */
+import type { Database } from "../store/database.ts";
+import { EVENT, type KeyspaceListener } from "../store/events.ts";
+import type { Watches } from "./transactions.ts";
+
+export class Effects implements KeyspaceListener {
+  /** Changes since the last save: INFO's rdb_changes_since_last_save. */
+  dirty = 0;
+  /** Classes of `notify-keyspace-events` in force. */
+  eventClasses = 0;
+  /** Who publishes keyspace events. */
+  onEvent: ((event: string, db: Database, key: Uint8Array) => void) | undefined;
+
+  readonly #watches: Watches;
+
+  constructor(watches: Watches) {
+    this.#watches = watches;
+  }
+
+  /** A key was changed by a command: `event` is its keyspace event, of class `eventClass`. */
+  keyChanged(
+    db: Database,
+    buf: Uint8Array,
+    off: number,
+    len: number,
+    eventClass: number,
+    event: string,
+  ): void {
+    this.dirty++;
+    if (this.#watches.size > 0) this.#watches.changed(db, buf, off, len);
+    if ((this.eventClasses & eventClass) !== 0) this.#emit(event, db, buf, off, len);
+  }
+
+  keyMissed(db: Database, buf: Uint8Array, off: number, len: number): void {
+    if ((this.eventClasses & EVENT.keyMiss) !== 0) this.#emit("keymiss", db, buf, off, len);
+  }
+
+  keyAdded(db: Database, buf: Uint8Array, off: number, len: number): void {
+    if ((this.eventClasses & EVENT.newKey) !== 0) this.#emit("new", db, buf, off, len);
+  }
+
+  keyExpired(db: Database, buf: Uint8Array, off: number, len: number): void {
+    this.dirty++;
+    if (this.#watches.size > 0) this.#watches.changed(db, buf, off, len);
+    if ((this.eventClasses & EVENT.expired) !== 0) this.#emit("expired", db, buf, off, len);
+  }
+
+  #emit(event: string, db: Database, buf: Uint8Array, off: number, len: number): void {
+    this.onEvent?.(event, db, buf.subarray(off, off + len));
+  }
+}

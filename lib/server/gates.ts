@@ -1,0 +1,26 @@
+/**
+ * Conditions under which a command is not simply run. The server and each client keep theirs as
+ * bits, so that the router's usual path is one test against zero (`lib/server/router.ts`).
+ */
+export const GATE = {
+  /** The server is loading a data set. */
+  loading: 1 << 0,
+  /** `maxmemory` is set: memory is checked before each command. */
+  memory: 1 << 1,
+  /** The last snapshot failed and `stop-writes-on-bgsave-error` is on. */
+  diskError: 1 << 2,
+  /** A replica that takes no writes of its own. */
+  readOnly: 1 << 3,
+  /** CLIENT PAUSE is in force. */
+  paused: 1 << 4,
+  /** The client must authenticate first. */
+  auth: 1 << 8,
+  /** The client is between MULTI and EXEC. */
+  multi: 1 << 9,
+  /** The client subscribed under RESP2: few commands are allowed. */
+  subscribed: 1 << 10,
+  /** CLIENT NO-TOUCH. */
+  noTouch: 1 << 11,
+  /** CLIENT REPLY OFF or SKIP. */
+  silenced: 1 << 12,
+} as const;

@@ -1,0 +1,253 @@
+/**
+ * From a batch of commands to handlers: looks the command up, asks the gates, runs or queues it.
+ *
+ * The router knows flags, never names. The gates' order is Redis's, since a client sees which error
+ * comes first: exists → arity → protected → authenticated → allowed in MULTI → memory → disk →
+ * replica → subscribed → loading → paused → queued. All conditions that are not the usual one are
+ * bits (`lib/server/gates.ts`), so a command that meets none of them costs one test.
+ *
+ * If you add a gate, give it a bit there and its place in {@link Router.#admit}.
+ */
+import { FLAGS } from "../commands/spec.ts";
+import { Args } from "../resp/args.ts";
+import type { CommandBatch } from "../resp/decoder.ts";
+import { ReplyError } from "../resp/reply_error.ts";
+import type { Client } from "./client.ts";
+import type { Command, CommandTable } from "./command.ts";
+import { GATE } from "./gates.ts";
+import type { Server } from "./server.ts";
+
+const NO_SPANS = new Int32Array(0);
+
+export class Router {
+  readonly commands: CommandTable;
+  readonly #server: Server;
+  /** The running batch's arguments: one object for all commands of all clients. */
+  readonly #args = new Args(new Uint8Array(0), NO_SPANS, 0, 0);
+
+  /** Commands called in the running batch, for the time they share. */
+  readonly #called: Command[] = [];
+  #batchCalls = 0;
+  /** Where the time of the batch that is not accounted for begins: performance.now(). */
+  #clockMs = 0;
+
+  constructor(server: Server, commands: CommandTable) {
+    this.#server = server;
+    this.commands = commands;
+  }
+
+  /** Runs a batch that a connection has decoded, and sends the replies. */
+  runBatch(client: Client, batch: CommandBatch): void {
+    const server = this.#server;
+    if (client.closing) return;
+    server.time.refresh();
+    client.seenMs = server.time.nowMs;
+    if (client.halted || client.pending.length > 0) {
+      client.postpone(batch.own(0), batch.error);
+      server.limitInput(client);
+      return;
+    }
+    this.#begin();
+    const args = this.#args;
+    args.buf = batch.buf;
+    const spans = args.spans = batch.spans;
+    let at = 0;
+    while (at < batch.used) {
+      args.count = spans[at]!;
+      args.base = at + 1;
+      this.#execute(client, args);
+      if (client.halted) {
+        if (client.postponed) client.postpone(batch.own(at), batch.error);
+        else if (client.blocked) client.postpone(batch.own(at + 1 + 2 * args.count), batch.error);
+        break;
+      }
+      at += 1 + 2 * args.count;
+    }
+    args.spans = NO_SPANS;
+    if (at >= batch.used && batch.error !== undefined) this.#refuse(client, batch.error);
+    if (batch.overflow) server.limitInput(client, true);
+    this.#end();
+    client.connection.flush();
+  }
+
+  /** Runs what was kept while a client was blocked or paused. */
+  resume(client: Client): void {
+    this.#server.time.refresh();
+    this.#begin();
+    while (!client.halted) {
+      const args = client.pending.shift();
+      if (args === undefined) break;
+      client.pendingBytes -= args.buf.length;
+      this.#execute(client, args);
+      if (client.postponed) client.pending.unshift(args);
+    }
+    if (!client.halted && client.pendingError !== undefined) {
+      this.#refuse(client, client.pendingError);
+    }
+    this.#end();
+    client.connection.flush();
+  }
+
+  /** Runs one command for a client, with its statistics: EXEC's way in, too. */
+  call(client: Client, command: Command, args: Args): void {
+    const { reply } = client;
+    const errors = reply.errors;
+    const timed = command.timed || this.#server.timesEachCommand;
+    if (timed) this.#share();
+    try {
+      command.handler!(client, args);
+    } catch (error) {
+      if (error instanceof ReplyError) reply.error(error.message);
+      else this.#server.reportBug(client, command, error);
+    }
+    if (reply.errors !== errors) command.failed++;
+    if (command.batchCalls++ === 0) this.#called.push(command);
+    this.#batchCalls++;
+    if (timed) {
+      const usec = this.#share();
+      if (usec >= this.#server.slowlog.thresholdUsec) {
+        this.#server.slowlog.note(client, args, usec);
+      }
+    }
+  }
+
+  #execute(client: Client, args: Args): void {
+    let command = this.commands.find(args);
+    if (command === undefined || (command.subcommands.size > 0 && args.count > 1)) {
+      const resolved = this.commands.resolve(args);
+      if (typeof resolved === "string") return this.#reject(client, undefined, resolved);
+      command = resolved;
+    }
+    client.lastCommand = command;
+    if (command.handler === undefined || !command.takes(args.count)) {
+      const line = `ERR wrong number of arguments for '${command.fullName}' command`;
+      return this.#reject(client, command, line);
+    }
+    if ((this.#server.gates | client.gates) === 0) this.call(client, command, args);
+    else this.#admit(client, command, args);
+    this.#server.stats.commands++;
+  }
+
+  /** Asks every gate that may apply; runs, queues, postpones or refuses the command. */
+  #admit(client: Client, command: Command, args: Args): void {
+    const server = this.#server;
+    const gates = server.gates | client.gates;
+    const { flags } = command;
+    const inMulti = (gates & GATE.multi) !== 0;
+    if ((gates & GATE.auth) !== 0 && (flags & FLAGS.no_auth) === 0) {
+      return this.#reject(client, command, "NOAUTH Authentication required.");
+    }
+    if (inMulti && (flags & FLAGS.no_multi) !== 0) {
+      return this.#reject(client, command, "ERR Command not allowed inside a transaction");
+    }
+    if (
+      (gates & GATE.memory) !== 0 && !server.makeRoom() && this.#has(client, command, FLAGS.denyoom)
+    ) {
+      return this.#reject(
+        client,
+        command,
+        "OOM command not allowed when used memory > 'maxmemory'.",
+      );
+    }
+    const writes = this.#has(client, command, FLAGS.write);
+    if ((gates & GATE.diskError) !== 0 && (writes || command.traits.has("fails_with_disk"))) {
+      return this.#reject(client, command, MISCONF);
+    }
+    if ((gates & GATE.readOnly) !== 0 && writes) {
+      return this.#reject(client, command, "READONLY You can't write against a read only replica.");
+    }
+    if ((gates & GATE.subscribed) !== 0 && !command.traits.has("while_subscribed")) {
+      return this.#reject(
+        client,
+        command,
+        `ERR Can't execute '${command.fullName}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context`,
+      );
+    }
+    if ((gates & GATE.loading) !== 0 && (flags & FLAGS.loading) === 0) {
+      return this.#reject(client, command, "LOADING Redis is loading the dataset in memory");
+    }
+    if (
+      (gates & GATE.paused) !== 0 &&
+      (server.pause.all || this.#has(client, command, FLAGS.write | FLAGS.may_replicate))
+    ) {
+      server.pause.postpone(client);
+      return;
+    }
+    if (inMulti && !command.traits.has("unqueued")) {
+      client.transaction!.queue(command, args);
+      client.reply.queued();
+      return;
+    }
+    this.#callGated(client, command, args, gates);
+  }
+
+  /** Runs a command for a client whose state changes how: no touching, no replies. */
+  #callGated(client: Client, command: Command, args: Args, gates: number): void {
+    const { access } = this.#server;
+    access.touching = (gates & GATE.noTouch) === 0 || command.traits.has("always_touches");
+    this.call(client, command, args);
+    access.touching = true;
+    if ((client.gates & GATE.silenced) !== 0) client.nextSilence();
+  }
+
+  /** Whether a command, or the transaction that it executes, has one of these flags. */
+  #has(client: Client, command: Command, flags: number): boolean {
+    const own = command.traits.has("executes_queue")
+      ? client.transaction?.flags ?? 0
+      : command.flags;
+    return (own & flags) !== 0;
+  }
+
+  #reject(client: Client, command: Command | undefined, line: string): void {
+    if (command !== undefined) command.rejected++;
+    if (client.transaction !== undefined) {
+      if (command?.traits.has("executes_queue")) client.discard();
+      else client.transaction.refused = true;
+    }
+    client.reply.error(line);
+    this.#server.stats.commands++;
+  }
+
+  /** Answers bytes that are no request, and closes. */
+  #refuse(client: Client, error: string): void {
+    this.#server.log.verbose(`Protocol error (${error}) from client id=${client.id}`);
+    client.reply.error(`ERR ${error}`);
+    client.closeAfterReplies();
+  }
+
+  #begin(): void {
+    this.#clockMs = performance.now();
+  }
+
+  /** Ends a batch: accounts for its time and sends what it wrote to other clients. */
+  #end(): void {
+    if (this.#batchCalls > 0) this.#share();
+    this.#server.flushOthers();
+  }
+
+  /**
+   * Divides the time since the last call among the commands called since then, and returns it in
+   * microseconds. Reading the clock costs a tenth of a fast command, so those share a batch's time;
+   * a timed command shares with nobody.
+   */
+  #share(): number {
+    const nowMs = performance.now();
+    const usec = (nowMs - this.#clockMs) * 1000;
+    this.#clockMs = nowMs;
+    if (this.#batchCalls > 0) {
+      const each = usec / this.#batchCalls;
+      for (const command of this.#called) {
+        command.calls += command.batchCalls;
+        command.usec += each * command.batchCalls;
+        command.batchCalls = 0;
+      }
+      this.#called.length = 0;
+      this.#batchCalls = 0;
+      if (usec > 1000) this.#server.time.refresh();
+    }
+    return usec;
+  }
+}
+
+const MISCONF =
+  "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may modify the data set are disabled, because this instance is configured to report errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.";

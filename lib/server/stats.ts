@@ -1,0 +1,35 @@
+/** What INFO's stats section counts, beside what the commands and the keyspace count themselves. */
+
+/** Beyond so many kinds of error, Redis stops telling them apart. */
+const MAX_ERROR_CODES = 128;
+
+export class Stats {
+  connections = 0;
+  rejectedConnections = 0;
+  commands = 0;
+  inputBytes = 0;
+  outputBytes = 0;
+  queryBufferDisconnections = 0;
+  outputBufferDisconnections = 0;
+  peakMemoryBytes = 0;
+  /** Error replies by their code. */
+  readonly errors = new Map<string, number>();
+  errorReplies = 0;
+
+  noteError(line: string): void {
+    this.errorReplies++;
+    const space = line.indexOf(" ");
+    const code = space < 0 ? line : line.slice(0, space);
+    const count = this.errors.get(code);
+    if (count === undefined && this.errors.size >= MAX_ERROR_CODES) return;
+    this.errors.set(code, (count ?? 0) + 1);
+  }
+
+  reset(): void {
+    this.connections = this.rejectedConnections = this.commands = 0;
+    this.inputBytes = this.outputBytes = 0;
+    this.queryBufferDisconnections = this.outputBufferDisconnections = 0;
+    this.errors.clear();
+    this.errorReplies = 0;
+  }
+}

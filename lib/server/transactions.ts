@@ -1,0 +1,114 @@
+/**
+ * MULTI's queue and WATCH.
+ *
+ * A watched key is (database, key). Whatever changes a key goes through `Effects.keyChanged`, which
+ * asks here who watches it; a mark on those clients makes their next EXEC answer null. A key that
+ * had already expired when it was watched counts as missing, so its removal breaks nothing.
+ */
+import type { Args } from "../resp/args.ts";
+import type { Database } from "../store/database.ts";
+import { latin1, latin1Bytes } from "../bytes/text.ts";
+import type { Client } from "./client.ts";
+import type { Command } from "./command.ts";
+
+/** What MULTI collects until EXEC. */
+export class Transaction {
+  readonly commands: { readonly command: Command; readonly args: Args }[] = [];
+  /** A command was refused when it was queued: EXEC answers EXECABORT. */
+  refused = false;
+  bytes = 0;
+  /** The flags of all its commands. */
+  flags = 0;
+
+  queue(command: Command, args: Args): void {
+    const own = args.own();
+    this.commands.push({ command, args: own });
+    this.bytes += own.buf.length;
+    this.flags |= command.flags;
+  }
+}
+
+export class Watches {
+  /** Clients by database and key. */
+  readonly #watchers = new Map<string, Set<Client>>();
+
+  get size(): number {
+    return this.#watchers.size;
+  }
+
+  /** Lets a client watch a key. */
+  watch(client: Client, buf: Uint8Array, off: number, len: number): void {
+    const key = watchKey(client.db, buf, off, len);
+    client.watched ??= new Map();
+    if (client.watched.has(key)) return;
+    const record = client.db.map.find(buf, off, len);
+    client.watched.set(key, { expired: record >= 0 && client.db.isExpired(record) });
+    let watchers = this.#watchers.get(key);
+    if (watchers === undefined) this.#watchers.set(key, watchers = new Set());
+    watchers.add(client);
+  }
+
+  /** Lets a client watch nothing. */
+  unwatch(client: Client): void {
+    client.watchBroken = false;
+    if (client.watched === undefined) return;
+    for (const key of client.watched.keys()) {
+      const watchers = this.#watchers.get(key);
+      watchers?.delete(client);
+      if (watchers?.size === 0) this.#watchers.delete(key);
+    }
+    client.watched = undefined;
+  }
+
+  /** A key has changed. */
+  changed(db: Database, buf: Uint8Array, off: number, len: number): void {
+    const key = watchKey(db, buf, off, len);
+    const watchers = this.#watchers.get(key);
+    if (watchers === undefined) return;
+    const exists = db.find(buf, off, len) >= 0;
+    for (const client of watchers) this.#mark(client, key, exists);
+  }
+
+  /** Keys of a database were all removed, or its contents exchanged with `other`'s. */
+  databaseChanged(db: Database, other?: Database): void {
+    for (const [key, watchers] of this.#watchers) {
+      const colon = key.indexOf(":");
+      if (Number(key.slice(0, colon)) !== db.number) continue;
+      const bytes = latin1Bytes(key.slice(colon + 1));
+      const isThere = db.map.find(bytes, 0, bytes.length) >= 0;
+      const comes = other !== undefined && other.map.find(bytes, 0, bytes.length) >= 0;
+      if (!isThere && !comes) continue;
+      for (const client of watchers) this.#mark(client, key, comes);
+    }
+  }
+
+  /** Whether a key that the client watches has expired since. */
+  hasExpired(client: Client): boolean {
+    if (client.watched === undefined) return false;
+    for (const [key, { expired }] of client.watched) {
+      if (expired) continue;
+      const colon = key.indexOf(":");
+      const db = client.server.dbs[Number(key.slice(0, colon))]!;
+      const bytes = latin1Bytes(key.slice(colon + 1));
+      const record = db.map.find(bytes, 0, bytes.length);
+      if (record >= 0 && db.isExpired(record)) return true;
+    }
+    return false;
+  }
+
+  #mark(client: Client, key: string, exists: boolean): void {
+    const watched = client.watched!.get(key)!;
+    if (watched.expired) {
+      // It was gone when it was watched: only a new key of that name is a change.
+      if (!exists) {
+        watched.expired = false;
+        return;
+      }
+    }
+    client.watchBroken = true;
+  }
+}
+
+function watchKey(db: Database, buf: Uint8Array, off: number, len: number): string {
+  return `${db.number}:${latin1(buf, off, len)}`;
+}
