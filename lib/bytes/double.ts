@@ -39,6 +39,7 @@ export function parseDouble(buf: Uint8Array, off: number, len: number): number |
   const value = parseFloatText(text, DOUBLE);
   if (value === undefined) return undefined;
   if (value.mantissa === 0n) return text.startsWith("-") ? -0 : 0;
+  if (value.exponent === Infinity) return value.mantissa < 0n ? -Infinity : Infinity;
   // In two steps: 2 to the exponent may be a denormal where the product is a normal number.
   const half = Math.trunc(value.exponent / 2);
   return Number(value.mantissa) * 2 ** half * 2 ** (value.exponent - half);
