@@ -224,7 +224,9 @@ export function percentiles(initial: readonly number[]): Directive<readonly numb
     multiArg: true,
     parse(words) {
       return words.map((word) => {
-        const value = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$|^0x[\da-f]+$/i.test(word) ? Number(word) : NaN;
+        const value = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$|^0x[\da-f]+$/i.test(word)
+          ? Number(word)
+          : NaN;
         if (Number.isNaN(value)) {
           throw new BadValue("Invalid latency-tracking-info-percentiles parameters");
         }

@@ -95,11 +95,14 @@ const TITLE_VARIABLES = new Map([
   ["port", "x"],
   ["tls-port", "x"],
   ["unixsocket", ""],
-  ["config-file", ""],
+  ["config-file", "x"],
 ]);
 
 function checkTitleTemplate(template: string): string | undefined {
-  const title = template.replace(/\{([^}]*)\}/g, (whole, name) => TITLE_VARIABLES.get(name) ?? whole);
+  const title = template.replace(
+    /\{([^}]*)\}/g,
+    (whole, name) => TITLE_VARIABLES.get(name) ?? whole,
+  );
   const valid = title.trim() !== "" && !title.includes("{");
   return valid ? undefined : "template format is invalid or contains unknown variables";
 }
