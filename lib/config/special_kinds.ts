@@ -169,8 +169,8 @@ function bufferClasses(limits: BufferLimits): [string, BufferLimit][] {
   return [["normal", limits.normal], ["replica", limits.replica], ["pubsub", limits.pubsub]];
 }
 
-/** Exactly `initial.length` whole numbers, each from `min` to `max`, none below the one before. */
-export function risingNumbers(
+/** The three values of `oom-score-adj-values`, each from `min` to `max`. */
+export function oomScores(
   initial: readonly number[],
   min: number,
   max: number,

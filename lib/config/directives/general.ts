@@ -1,6 +1,6 @@
 /** Directives about the process, its log, its security and its diagnosis. */
 import { INT64_MAX, INT_MAX, integer, oneOf, text, yesNo } from "../kinds.ts";
-import { keyspaceEvents, percentiles, risingNumbers, shutdownOptions } from "../special_kinds.ts";
+import { keyspaceEvents, oomScores, percentiles, shutdownOptions } from "../special_kinds.ts";
 
 const FOREGROUND = "the server stays in the foreground";
 const NO_SYSLOG = "no syslog; the log goes to standard output or a file";
@@ -81,7 +81,7 @@ export const GENERAL = {
   "oom-score-adj": oneOf(["no", "yes", "relative", "absolute"], "no", {
     accepted: "the kernel's score is left alone",
   }),
-  "oom-score-adj-values": risingNumbers([0, 200, 800], -2000, 2000, {
+  "oom-score-adj-values": oomScores([0, 200, 800], -2000, 2000, {
     accepted: "the kernel's score is left alone",
   }),
   "disable-thp": yesNo(true, { immutable: true, accepted: "huge pages are left as they are" }),
