@@ -7,14 +7,15 @@
  * hands it back to {@link Arena.free}: blocks have no header. A free block's first four bytes link
  * to the slab's next free block.
  *
- * What is longer than {@link MAX_BLOCK} has an ArrayBuffer of its own, and its reference is a
+ * Reference 0 is no block. What is longer than {@link MAX_BLOCK} has an ArrayBuffer of its own, and its reference is a
  * number in a table; `length > MAX_BLOCK` tells the two kinds apart everywhere.
  */
 
 const SLAB_BYTES = 1 << 20;
 const UNIT_BITS = 17;
 const UNIT_MASK = (1 << UNIT_BITS) - 1;
-const MAX_SLABS = 1 << 15;
+/** One less than 15 bits can number, so that no reference is -1. */
+const MAX_SLABS = (1 << 15) - 1;
 
 /** The longest block inside a slab, in bytes. */
 export const MAX_BLOCK = 1 << 17;
@@ -108,6 +109,26 @@ export class Arena {
     return length > MAX_BLOCK ? 0 : (ref & UNIT_MASK) << 3;
   }
 
+  /** For a block that is not a large one: the slab it stands in … */
+  slab(ref: number): Uint8Array {
+    return this.#slabs[ref >>> UNIT_BITS]!;
+  }
+
+  /** … its first byte there … */
+  byteOf(ref: number): number {
+    return (ref & UNIT_MASK) << 3;
+  }
+
+  /** … the same slab as words … */
+  words(ref: number): Int32Array {
+    return this.#words[ref >>> UNIT_BITS]!;
+  }
+
+  /** … and the block's first word there. */
+  wordOf(ref: number): number {
+    return (ref & UNIT_MASK) << 1;
+  }
+
   /** A block with a copy of these bytes. */
   put(src: Uint8Array, off: number, length: number): number {
     const ref = this.alloc(length);
@@ -163,6 +184,11 @@ export class Arena {
     return grown;
   }
 
+  /** Whether blocks of these two lengths are of one size. */
+  static sameSize(a: number, b: number): boolean {
+    return CLASS_OF_UNITS[(a + 7) >>> 3] === CLASS_OF_UNITS[(b + 7) >>> 3];
+  }
+
   /** Bytes that a block of this length takes. */
   static blockBytes(length: number): number {
     if (length === 0) return 0;
@@ -200,7 +226,8 @@ export class Arena {
     this.#slabs[slab] = bytes;
     this.#words[slab] = new Int32Array(bytes.buffer);
     this.#slabClass[slab] = cls;
-    this.#fresh[slab] = 0;
+    // The first block of slab 0 stays unused: its reference would be 0.
+    this.#fresh[slab] = slab === 0 ? CLASS_BYTES[cls]! : 0;
     this.#freeUnit[slab] = NONE;
     this.#inUse[slab] = 0;
     this.#link(slab, cls);

@@ -1,40 +1,40 @@
 /**
- * A map keyed by bytes: dense records beside an open-addressing index.
+ * A map keyed by bytes: an open-addressing index of blocks in an {@link Arena}.
  *
- * - A record is `stride` 32-bit words: the key's reference and length in the arena, then words for
- *   the map's user. Records are dense: removal moves the last one into the hole. So a record's
- *   number is stable only until the next removal, and scanning from the highest number down never
- *   misses a record that stays.
- * - The index is one Int32Array of slots (hash, record number + 1), probed linearly.
- * - Growth rehashes in steps. While it goes on there are two indexes: `#old` is only read, except
- *   that what is removed or renumbered is mended in both; every insertion and removal moves a few
- *   slots on. A look-up asks the new one first.
- * - Records stand in chunks of 2^15; the first grows by doubling, later ones come whole, so growth
- *   copies little and small maps stay small.
+ * An entry is one block: a word with the key's length, words for the map's user, the key from
+ * `keyOffset` on, and behind it whatever the user keeps. So a look-up touches two places in memory,
+ * the slot and the block, and on a large map that is what it costs. The block's reference is the
+ * entry's handle; the user allocates it, may move it ({@link ByteMap.moved}), and frees it.
+ *
+ * - A slot is two words: the key's hash and the reference (0: empty). Slots are probed linearly.
+ * - A key longer than {@link MAX_INLINE_KEY} stands in a block of its own: its length is kept
+ *   negative, and the entry holds the reference where the key would begin.
+ * - Growth and shrinking rehash in steps. While that goes on there are two indexes: the old one is
+ *   only read, except that what is removed or moved is mended in both; every insertion and removal
+ *   moves a few slots on. A look-up asks the new index first.
+ * - {@link ByteMap.scan} walks home slots in the order of their reversed bits, as Redis walks its
+ *   buckets: an entry that stays is found whatever is added, removed or rehashed between calls.
  */
-import type { Arena } from "./arena.ts";
+import { type Arena, copyBytes } from "./arena.ts";
 import { hashBytes } from "./hash.ts";
 
-const CHUNK_BITS = 15;
-const CHUNK_MASK = (1 << CHUNK_BITS) - 1;
-const FIRST_RECORDS = 8;
 const FIRST_SLOTS = 16;
-/** Old slots moved with each change while an index grows. */
+/** Old slots moved with each change while an index grows or shrinks. */
 const MOVED_PER_CHANGE = 16;
 const REMOVED = -1;
+/** Tries to hit a full slot at random before walking on from an empty one. */
+const SAMPLE_TRIES = 256;
 
-const KEY_REF = 0;
-const KEY_LEN = 1;
-/** The first word of a record that is the user's. */
-export const USER_WORDS = 2;
+/** The longest key inside its entry's block, in bytes. */
+export const MAX_INLINE_KEY = 32 * 1024;
 
 export class ByteMap {
-  /** How many records there are. */
+  /** How many entries there are. */
   count = 0;
-  readonly stride: number;
+  /** Bytes from an entry's beginning to its key: at least 4, for the key's length. */
+  readonly keyOffset: number;
   readonly arena: Arena;
 
-  #chunks: Int32Array[];
   #slots = new Int32Array(2 * FIRST_SLOTS);
   #mask = FIRST_SLOTS - 1;
   #old: Int32Array | undefined;
@@ -42,23 +42,12 @@ export class ByteMap {
   /** The next slot of `#old` to move. */
   #oldAt = 0;
 
-  constructor(arena: Arena, stride: number) {
+  constructor(arena: Arena, keyOffset: number) {
     this.arena = arena;
-    this.stride = stride;
-    this.#chunks = [new Int32Array(FIRST_RECORDS * stride)];
+    this.keyOffset = keyOffset;
   }
 
-  /** The array that holds record `i`; its words begin at {@link ByteMap.at}. */
-  chunk(i: number): Int32Array {
-    return this.#chunks[i >>> CHUNK_BITS]!;
-  }
-
-  /** Where in {@link ByteMap.chunk} record `i` begins. */
-  at(i: number): number {
-    return (i & CHUNK_MASK) * this.stride;
-  }
-
-  /** The number of the record with this key, or -1. */
+  /** The entry with this key, or 0. */
   find(buf: Uint8Array, off: number, len: number): number {
     return this.findHashed(hashBytes(buf, off, len), buf, off, len);
   }
@@ -68,95 +57,143 @@ export class ByteMap {
     const slots = this.#slots;
     const mask = this.#mask;
     for (let slot = hash & mask;; slot = (slot + 1) & mask) {
-      const record = slots[2 * slot + 1]!;
-      if (record === 0) break;
-      if (slots[2 * slot] === hash && this.#keyIs(record - 1, buf, off, len)) return record - 1;
+      const entry = slots[2 * slot + 1]!;
+      if (entry === 0) break;
+      if (slots[2 * slot] === hash && this.#keyIs(entry, buf, off, len)) return entry;
     }
-    return this.#old === undefined ? -1 : this.#findOld(hash, buf, off, len);
+    return this.#old === undefined ? 0 : this.#findOld(hash, buf, off, len);
   }
 
-  /**
-   * Adds a record for a key that is not there, and returns its number. The user's words are zero.
-   */
-  add(hash: number, buf: Uint8Array, off: number, len: number): number {
-    const i = this.count;
-    this.#reserve(i);
-    const keyRef = this.arena.put(buf, off, len);
-    this.count = i + 1;
-    const chunk = this.chunk(i);
-    const at = this.at(i);
-    chunk[at + KEY_REF] = keyRef;
-    chunk[at + KEY_LEN] = len;
-    for (let word = USER_WORDS; word < this.stride; word++) chunk[at + word] = 0;
+  /** Bytes of a block up to the key's end, for a key of this length. */
+  headBytes(len: number): number {
+    return this.keyOffset + (len <= MAX_INLINE_KEY ? len : 4);
+  }
+
+  /** Writes the key and its length into a new entry's block. */
+  writeKey(entry: number, buf: Uint8Array, off: number, len: number): void {
+    const { arena } = this;
+    const word = arena.wordOf(entry);
+    if (len <= MAX_INLINE_KEY) {
+      arena.words(entry)[word] = len;
+      copyBytes(buf, off, arena.slab(entry), arena.byteOf(entry) + this.keyOffset, len);
+    } else {
+      arena.words(entry)[word] = -len;
+      arena.words(entry)[word + (this.keyOffset >> 2)] = arena.put(buf, off, len);
+    }
+  }
+
+  /** Adds an entry whose key is not there. */
+  insert(hash: number, entry: number): void {
+    this.count++;
     if (this.#old !== undefined) this.#moveOn(MOVED_PER_CHANGE);
     else if (this.count * 4 > (this.#mask + 1) * 3) this.#resize(2 * (this.#mask + 1));
-    insertSlot(this.#slots, this.#mask, hash, i + 1);
-    return i;
+    insertSlot(this.#slots, this.#mask, hash, entry);
+  }
+
+  /** Forgets an entry; its block, and a long key's, remain the user's to free. */
+  remove(hash: number, entry: number): void {
+    const slot = slotOf(this.#slots, this.#mask, hash, entry);
+    if (slot >= 0) closeGap(this.#slots, this.#mask, slot);
+    if (this.#old !== undefined) {
+      const old = slotOf(this.#old, this.#oldMask, hash, entry);
+      if (old >= 0) this.#old[2 * old + 1] = REMOVED;
+    }
+    this.count--;
+    if (this.#old !== undefined) this.#moveOn(MOVED_PER_CHANGE);
+    else if (this.count < (this.#mask + 1) >>> 3 && this.#mask >= FIRST_SLOTS) {
+      this.#resize((this.#mask + 1) >>> 1);
+    }
+  }
+
+  /** An entry's block has another reference now. */
+  moved(hash: number, from: number, to: number): void {
+    const slot = slotOf(this.#slots, this.#mask, hash, from);
+    if (slot >= 0) this.#slots[2 * slot + 1] = to;
+    if (this.#old !== undefined) {
+      const old = slotOf(this.#old, this.#oldMask, hash, from);
+      if (old >= 0) this.#old[2 * old + 1] = to;
+    }
+  }
+
+  /** The hash of an entry's key. */
+  hashOf(entry: number): number {
+    return hashBytes(this.keyBuf(entry), this.keyOff(entry), this.keyLen(entry));
+  }
+
+  /** Length in bytes of an entry's key. */
+  keyLen(entry: number): number {
+    return Math.abs(this.arena.words(entry)[this.arena.wordOf(entry)]!);
+  }
+
+  /** The array that holds an entry's key, from {@link ByteMap.keyOff} on. */
+  keyBuf(entry: number): Uint8Array {
+    const { arena } = this;
+    const len = arena.words(entry)[arena.wordOf(entry)]!;
+    return len >= 0 ? arena.slab(entry) : arena.buf(this.longKey(entry), -len);
+  }
+
+  keyOff(entry: number): number {
+    const { arena } = this;
+    const len = arena.words(entry)[arena.wordOf(entry)]!;
+    return len >= 0 ? arena.byteOf(entry) + this.keyOffset : arena.off(this.longKey(entry), -len);
+  }
+
+  /** A copy of an entry's key. */
+  key(entry: number): Uint8Array {
+    const off = this.keyOff(entry);
+    return this.keyBuf(entry).slice(off, off + this.keyLen(entry));
+  }
+
+  /** The reference of a key that is too long for its entry. */
+  longKey(entry: number): number {
+    return this.arena.words(entry)[this.arena.wordOf(entry) + (this.keyOffset >> 2)]!;
+  }
+
+  /** Frees a long key's own block; nothing for others. */
+  freeLongKey(entry: number): void {
+    const len = this.keyLen(entry);
+    if (len > MAX_INLINE_KEY) this.arena.free(this.longKey(entry), len);
   }
 
   /**
-   * Removes record `i` and its key; the user has let go of what its words refer to.
-   * Returns the number of the record that now stands at `i` because it was moved there from the
-   * end (that former number), or -1 if none was.
+   * Calls `visit` for the entries of one home slot and returns the cursor of the next, 0 at the end.
+   * `visit` changes nothing.
    */
-  remove(i: number): number {
-    const chunk = this.chunk(i);
-    const at = this.at(i);
-    const len = chunk[at + KEY_LEN]!;
-    this.#dropSlot(this.#hashOf(i), i + 1);
-    this.arena.free(chunk[at + KEY_REF]!, len);
-    const last = this.count - 1;
-    this.count = last;
-    if (this.#old !== undefined) this.#moveOn(MOVED_PER_CHANGE);
-    else if (last < (this.#mask + 1) >>> 3 && this.#mask >= FIRST_SLOTS) {
-      this.#resize((this.#mask + 1) >>> 1);
+  scan(cursor: number, visit: (entry: number) => void): number {
+    const { count } = this;
+    if (count === 0) return 0;
+    if (this.#old === undefined) {
+      visitHome(this.#slots, this.#mask, cursor & this.#mask, 0, visit);
+      return nextCursor(cursor, this.#mask);
     }
-    if (i === last) {
-      this.#trim();
-      return -1;
+    const oldIsSmall = this.#oldMask < this.#mask;
+    const small = oldIsSmall ? this.#oldMask : this.#mask;
+    const large = oldIsSmall ? this.#mask : this.#oldMask;
+    const visitOne = (home: number, inOld: boolean) =>
+      inOld
+        ? visitHome(this.#old!, this.#oldMask, home, this.#oldAt, visit)
+        : visitHome(this.#slots, this.#mask, home, 0, visit);
+    visitOne(cursor & small, oldIsSmall);
+    do {
+      visitOne(cursor & large, !oldIsSmall);
+      cursor = nextCursor(cursor, large);
+    } while ((cursor & (small ^ large)) !== 0);
+    return cursor;
+  }
+
+  /** An entry at random, or 0 if there is none. `random` gives numbers from 0 up to 1. */
+  sample(random: () => number): number {
+    if (this.count === 0) return 0;
+    const fresh = this.#mask + 1;
+    const left = this.#old === undefined ? 0 : this.#oldMask + 1 - this.#oldAt;
+    for (let tries = 0;; tries++) {
+      const at = Math.floor(random() * (fresh + left));
+      const entry = at < fresh
+        ? this.#slots[2 * at + 1]!
+        : this.#old![2 * (this.#oldAt + at - fresh) + 1]!;
+      if (entry !== 0 && entry !== REMOVED) return entry;
+      if (tries > SAMPLE_TRIES) return this.#nextFrom(at < fresh ? at : 0);
     }
-    this.#renumberSlot(this.#hashOf(last), last + 1, i + 1);
-    const from = this.chunk(last);
-    const fromAt = this.at(last);
-    for (let word = 0; word < this.stride; word++) chunk[at + word] = from[fromAt + word]!;
-    this.#trim();
-    return last;
-  }
-
-  /** Gives record `i` another key, which no record has. */
-  rename(i: number, buf: Uint8Array, off: number, len: number): void {
-    const chunk = this.chunk(i);
-    const at = this.at(i);
-    const keyRef = this.arena.put(buf, off, len);
-    this.#dropSlot(this.#hashOf(i), i + 1);
-    this.arena.free(chunk[at + KEY_REF]!, chunk[at + KEY_LEN]!);
-    chunk[at + KEY_REF] = keyRef;
-    chunk[at + KEY_LEN] = len;
-    insertSlot(this.#slots, this.#mask, hashBytes(buf, off, len), i + 1);
-  }
-
-  /** Length in bytes of record `i`'s key. */
-  keyLen(i: number): number {
-    return this.chunk(i)[this.at(i) + KEY_LEN]!;
-  }
-
-  /** The array that holds record `i`'s key, from {@link ByteMap.keyOff} on. */
-  keyBuf(i: number): Uint8Array {
-    const chunk = this.chunk(i);
-    const at = this.at(i);
-    return this.arena.buf(chunk[at + KEY_REF]!, chunk[at + KEY_LEN]!);
-  }
-
-  keyOff(i: number): number {
-    const chunk = this.chunk(i);
-    const at = this.at(i);
-    return this.arena.off(chunk[at + KEY_REF]!, chunk[at + KEY_LEN]!);
-  }
-
-  /** A copy of record `i`'s key. */
-  key(i: number): Uint8Array {
-    const off = this.keyOff(i);
-    return this.keyBuf(i).slice(off, off + this.keyLen(i));
   }
 
   /** Slots of the index, those of one that is being left included. */
@@ -168,60 +205,48 @@ export class ByteMap {
     return this.#old !== undefined;
   }
 
-  /** Bytes outside the arena: records and index. */
-  get overheadBytes(): number {
-    let words = 2 * this.slotCount;
-    for (const chunk of this.#chunks) words += chunk.length;
-    return 4 * words;
+  /** Bytes of the index. */
+  get indexBytes(): number {
+    return 8 * this.slotCount;
   }
 
-  /** Moves up to `slots` slots of a growing index; returns whether there are more. */
+  /** Moves up to `slots` slots of a changing index; returns whether there are more. */
   rehash(slots: number): boolean {
     if (this.#old !== undefined) this.#moveOn(slots);
     return this.#old !== undefined;
   }
 
-  #hashOf(i: number): number {
-    return hashBytes(this.keyBuf(i), this.keyOff(i), this.keyLen(i));
-  }
-
-  #keyIs(i: number, buf: Uint8Array, off: number, len: number): boolean {
-    const chunk = this.#chunks[i >>> CHUNK_BITS]!;
-    const at = (i & CHUNK_MASK) * this.stride;
-    return chunk[at + KEY_LEN] === len && this.arena.equals(chunk[at + KEY_REF]!, len, buf, off);
+  #keyIs(entry: number, buf: Uint8Array, off: number, len: number): boolean {
+    const { arena } = this;
+    if (arena.words(entry)[arena.wordOf(entry)] !== len) {
+      return len > MAX_INLINE_KEY && this.keyLen(entry) === len &&
+        arena.equals(this.longKey(entry), len, buf, off);
+    }
+    const slab = arena.slab(entry);
+    const at = arena.byteOf(entry) + this.keyOffset;
+    for (let i = 0; i < len; i++) {
+      if (slab[at + i] !== buf[off + i]) return false;
+    }
+    return true;
   }
 
   #findOld(hash: number, buf: Uint8Array, off: number, len: number): number {
     const slots = this.#old!;
     const mask = this.#oldMask;
     for (let slot = hash & mask;; slot = (slot + 1) & mask) {
-      const record = slots[2 * slot + 1]!;
-      if (record === 0) return -1;
-      if (
-        record !== REMOVED && slots[2 * slot] === hash && this.#keyIs(record - 1, buf, off, len)
-      ) return record - 1;
+      const entry = slots[2 * slot + 1]!;
+      if (entry === 0) return 0;
+      if (entry !== REMOVED && slots[2 * slot] === hash && this.#keyIs(entry, buf, off, len)) {
+        return entry;
+      }
     }
   }
 
-  #reserve(i: number): void {
-    const number = i >>> CHUNK_BITS;
-    const chunk = this.#chunks[number];
-    if (chunk === undefined) {
-      this.#chunks[number] = new Int32Array((CHUNK_MASK + 1) * this.stride);
-    } else if ((i & CHUNK_MASK) * this.stride >= chunk.length) {
-      const grown = new Int32Array(2 * chunk.length);
-      grown.set(chunk);
-      this.#chunks[number] = grown;
-    }
-  }
-
-  /** Drops a chunk when the one before it has half its room left, so that the edge does not thrash. */
-  #trim(): void {
-    const spare = this.#chunks.length - 1;
-    if (
-      spare > 0 && this.count < spare << CHUNK_BITS && (this.count & CHUNK_MASK) < CHUNK_MASK >>> 1
-    ) {
-      this.#chunks.pop();
+  #nextFrom(slot: number): number {
+    for (;; slot = (slot + 1) & this.#mask) {
+      const entry = this.#slots[2 * slot + 1]!;
+      if (entry !== 0) return entry;
+      if (this.#old !== undefined) this.#moveOn(MOVED_PER_CHANGE);
     }
   }
 
@@ -238,43 +263,27 @@ export class ByteMap {
     const old = this.#old!;
     const end = Math.min(this.#oldMask + 1, this.#oldAt + slots);
     for (let slot = this.#oldAt; slot < end; slot++) {
-      const record = old[2 * slot + 1]!;
-      if (record > 0) insertSlot(this.#slots, this.#mask, old[2 * slot]!, record);
+      const entry = old[2 * slot + 1]!;
+      if (entry !== 0 && entry !== REMOVED) {
+        insertSlot(this.#slots, this.#mask, old[2 * slot]!, entry);
+      }
     }
     this.#oldAt = end;
     if (end > this.#oldMask) this.#old = undefined;
   }
-
-  #dropSlot(hash: number, record: number): void {
-    const slot = slotOf(this.#slots, this.#mask, hash, record);
-    if (slot >= 0) closeGap(this.#slots, this.#mask, slot);
-    if (this.#old !== undefined) {
-      const old = slotOf(this.#old, this.#oldMask, hash, record);
-      if (old >= 0) this.#old[2 * old + 1] = REMOVED;
-    }
-  }
-
-  #renumberSlot(hash: number, from: number, to: number): void {
-    const slot = slotOf(this.#slots, this.#mask, hash, from);
-    if (slot >= 0) this.#slots[2 * slot + 1] = to;
-    if (this.#old !== undefined) {
-      const old = slotOf(this.#old, this.#oldMask, hash, from);
-      if (old >= 0) this.#old[2 * old + 1] = to;
-    }
-  }
 }
 
-function insertSlot(slots: Int32Array, mask: number, hash: number, record: number): void {
+function insertSlot(slots: Int32Array, mask: number, hash: number, entry: number): void {
   let slot = hash & mask;
   while (slots[2 * slot + 1] !== 0) slot = (slot + 1) & mask;
   slots[2 * slot] = hash;
-  slots[2 * slot + 1] = record;
+  slots[2 * slot + 1] = entry;
 }
 
-function slotOf(slots: Int32Array, mask: number, hash: number, record: number): number {
+function slotOf(slots: Int32Array, mask: number, hash: number, entry: number): number {
   for (let slot = hash & mask;; slot = (slot + 1) & mask) {
     const there = slots[2 * slot + 1]!;
-    if (there === record) return slot;
+    if (there === entry) return slot;
     if (there === 0) return -1;
   }
 }
@@ -290,4 +299,32 @@ function closeGap(slots: Int32Array, mask: number, gap: number): void {
     }
   }
   slots[2 * gap + 1] = 0;
+}
+
+/** Visits what has `home` as its home slot; slots below `from` have moved to the other index. */
+function visitHome(
+  slots: Int32Array,
+  mask: number,
+  home: number,
+  from: number,
+  visit: (entry: number) => void,
+): void {
+  for (let slot = home;; slot = (slot + 1) & mask) {
+    const entry = slots[2 * slot + 1]!;
+    if (entry === 0) return;
+    if (entry !== REMOVED && (slots[2 * slot]! & mask) === home && slot >= from) visit(entry);
+  }
+}
+
+/** The cursor after `cursor` for an index of this mask: counting with the highest bit first. */
+function nextCursor(cursor: number, mask: number): number {
+  return reverseBits((reverseBits((cursor | ~mask) >>> 0) + 1) >>> 0);
+}
+
+function reverseBits(value: number): number {
+  value = (value >>> 1 & 0x55555555) | (value & 0x55555555) << 1;
+  value = (value >>> 2 & 0x33333333) | (value & 0x33333333) << 2;
+  value = (value >>> 4 & 0x0f0f0f0f) | (value & 0x0f0f0f0f) << 4;
+  value = (value >>> 8 & 0x00ff00ff) | (value & 0x00ff00ff) << 8;
+  return (value >>> 16 | value << 16) >>> 0;
 }

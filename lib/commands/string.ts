@@ -1,6 +1,6 @@
 /** Strings: SET, GET and their family. */
 import { EVENT } from "../store/events.ts";
-import { TYPE } from "../store/database.ts";
+import { NO_EXPIRY, TYPE } from "../store/database.ts";
 import { readString, setString } from "../store/string_value.ts";
 import type { Args } from "../resp/args.ts";
 import { WRONG_TYPE } from "../resp/reply_error.ts";
@@ -36,16 +36,16 @@ export const STRING_COMMANDS = [
 
 function get(client: Client, args: Args): void {
   const { db, reply } = client;
-  const record = db.read(args, 1);
-  if (record < 0) return reply.nil();
-  if (db.type(record) !== TYPE.string) throw WRONG_TYPE;
-  const { buf, off, len } = readString(db, record);
+  const entry = db.read(args, 1);
+  if (entry === 0) return reply.nil();
+  if (db.type(entry) !== TYPE.string) throw WRONG_TYPE;
+  const { buf, off, len } = readString(db, entry);
   reply.bulk(buf, off, len);
 }
 
 function set(client: Client, args: Args): void {
   const { db, reply } = client;
-  const record = setString(
+  setString(
     db,
     args.buf,
     args.off(1),
@@ -53,8 +53,8 @@ function set(client: Client, args: Args): void {
     args.buf,
     args.off(2),
     args.len(2),
+    NO_EXPIRY,
   );
-  db.persist(record);
   client.changed(args, 1, EVENT.string, "set");
   reply.ok();
 }

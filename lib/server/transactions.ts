@@ -41,8 +41,8 @@ export class Watches {
     const key = watchKey(client.db, buf, off, len);
     client.watched ??= new Map();
     if (client.watched.has(key)) return;
-    const record = client.db.map.find(buf, off, len);
-    client.watched.set(key, { expired: record >= 0 && client.db.isExpired(record) });
+    const entry = client.db.map.find(buf, off, len);
+    client.watched.set(key, { expired: entry !== 0 && client.db.isExpired(entry) });
     let watchers = this.#watchers.get(key);
     if (watchers === undefined) this.#watchers.set(key, watchers = new Set());
     watchers.add(client);
@@ -65,7 +65,7 @@ export class Watches {
     const key = watchKey(db, buf, off, len);
     const watchers = this.#watchers.get(key);
     if (watchers === undefined) return;
-    const exists = db.find(buf, off, len) >= 0;
+    const exists = db.find(buf, off, len) !== 0;
     for (const client of watchers) this.#mark(client, key, exists);
   }
 
@@ -75,8 +75,8 @@ export class Watches {
       const colon = key.indexOf(":");
       if (Number(key.slice(0, colon)) !== db.number) continue;
       const bytes = latin1Bytes(key.slice(colon + 1));
-      const isThere = db.map.find(bytes, 0, bytes.length) >= 0;
-      const comes = other !== undefined && other.map.find(bytes, 0, bytes.length) >= 0;
+      const isThere = db.map.find(bytes, 0, bytes.length) !== 0;
+      const comes = other !== undefined && other.map.find(bytes, 0, bytes.length) !== 0;
       if (!isThere && !comes) continue;
       for (const client of watchers) this.#mark(client, key, comes);
     }
@@ -90,8 +90,8 @@ export class Watches {
       const colon = key.indexOf(":");
       const db = client.server.dbs[Number(key.slice(0, colon))]!;
       const bytes = latin1Bytes(key.slice(colon + 1));
-      const record = db.map.find(bytes, 0, bytes.length);
-      if (record >= 0 && db.isExpired(record)) return true;
+      const entry = db.map.find(bytes, 0, bytes.length);
+      if (entry !== 0 && db.isExpired(entry)) return true;
     }
     return false;
   }

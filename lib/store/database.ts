@@ -1,31 +1,35 @@
 /**
- * A database: keys with their values and expiry, on a {@link ByteMap} and an {@link Arena} of its own,
- * so that FLUSHDB drops both and SWAPDB swaps them.
+ * A database: keys with their values and expiry, in a {@link ByteMap} over an {@link Arena} of its
+ * own, so that FLUSHDB drops both and SWAPDB swaps them.
  *
- * A key's record has eight words, one cache line with its neighbour: the key's reference and length,
- * two words of value (a reference and a length in the arena; or, by encoding, a 64-bit integer; or
- * an index into {@link Database.objects}), type with encoding and access bits, the key's place in the
- * list of volatile keys, and its expiry in two words.
+ * A key's entry is one block of the arena:
  *
- * A record's number is valid until the next removal. Everything here works on numbers of records;
- * no client and no reply is known.
+ *     key length | meta | info | key … | value | expiry low, expiry high, place in `volatile`
+ *
+ * `meta` is type (bits 0 to 2), whether it is volatile (bit 3), encoding (4 to 7) and access bits (8
+ * to 31). The value is, by encoding: an `embstr`'s bytes, `info` being how many; or one word, and
+ * `info` a second: reference and length of a block (`raw`, `listpack`, `intset`), the halves of an
+ * integer (`int`), or an index of {@link Database.objects}. The last three words are there only while
+ * the key is volatile. Key and value are padded to words.
+ *
+ * An entry's number is the block's reference; it is valid until the entry is removed or reshaped, so
+ * whatever may reshape it returns the number that holds from then on. No client and no reply is known
+ * here.
  */
-import { Arena } from "../bytes/arena.ts";
-import { ByteMap } from "../bytes/byte_map.ts";
+import { Arena, copyBytes } from "../bytes/arena.ts";
+import { ByteMap, MAX_INLINE_KEY } from "../bytes/byte_map.ts";
 import { hashBytes } from "../bytes/hash.ts";
 import type { Args } from "../resp/args.ts";
 import type { AccessPolicy } from "./access.ts";
 import type { KeyspaceListener } from "./events.ts";
 import type { CachedTime } from "./time.ts";
 
-/** Words of a record, after the map's own two. */
-const VALUE_LOW = 2;
-const VALUE_HIGH = 3;
-const META = 4;
-const VOLATILE = 5;
-const EXPIRY_LOW = 6;
-const EXPIRY_HIGH = 7;
-const STRIDE = 8;
+/** Words of an entry. */
+const META = 1;
+const INFO = 2;
+/** Bytes from an entry's beginning to its key. */
+const KEY_OFFSET = 12;
+const EXPIRY_BYTES = 12;
 
 /** A value's type, in the numbers that RDB gives them. */
 export const TYPE = { string: 0, list: 1, set: 2, zset: 3, hash: 4, stream: 6 } as const;
@@ -45,20 +49,26 @@ export const ENCODING = {
 } as const;
 export type ValueEncoding = typeof ENCODING[keyof typeof ENCODING];
 
-/** Type in bits 0 to 3, encoding in 4 to 7, access (LRU seconds or LFU) in 8 to 31. */
-const TYPE_MASK = 0xf;
+/** The longest string that stands in its key's entry. */
+export const MAX_EMBSTR = 44;
+
+const TYPE_MASK = 7;
+const VOLATILE_BIT = 8;
 const ENCODING_SHIFT = 4;
-const KIND_MASK = 0xff;
+const ENCODING_MASK = 0xf;
 const ACCESS_SHIFT = 8;
 
 const TWO_32 = 2 ** 32;
+
+/** What `expiryMs` is for a key that does not expire. */
+export const NO_EXPIRY = -1;
 
 /** A value that is an object of V8's heap: what a database must know of it. */
 export interface StoredObject {
   /** Gives back what the value holds in the arena. */
   free(): void;
   /** Bytes that the value takes outside the arena. */
-  readonly overheadBytes: number;
+  readonly heapBytes: number;
 }
 
 /** What the databases of a server share. */
@@ -85,14 +95,14 @@ export class Database {
   readonly context: DatabaseContext;
   arena!: Arena;
   map!: ByteMap;
-  /** Values that are objects of the heap, by their record's first value word. */
+  /** Values that are objects of the heap, by their entry's value word. */
   objects!: (StoredObject | undefined)[];
-  /** Numbers of the records that have an expiry, in no order. */
+  /** Entries that have an expiry, in no order; each knows its place here (from 1). */
   volatile!: Int32Array;
   volatileCount = 0;
-  /** Where the active expiry goes on. */
+  /** Where in `volatile` the active expiry goes on. */
   expiryCursor = 0;
-  /** Sum of the remaining times of the keys that active expiry last saw, and how many: avg_ttl. */
+  /** A running average of what remained to the keys that active expiry saw, for INFO's avg_ttl. */
   averageTtlMs = 0;
 
   #freeObjects: number[] = [];
@@ -103,6 +113,7 @@ export class Database {
     this.clear();
   }
 
+  /** How many keys there are, those included whose time has come but who are still there. */
   get size(): number {
     return this.map.count;
   }
@@ -110,7 +121,7 @@ export class Database {
   /** Forgets everything at once. */
   clear(): void {
     this.arena = new Arena();
-    this.map = new ByteMap(this.arena, STRIDE);
+    this.map = new ByteMap(this.arena, KEY_OFFSET);
     this.objects = [];
     this.#freeObjects = [];
     this.volatile = new Int32Array(16);
@@ -119,55 +130,57 @@ export class Database {
     this.averageTtlMs = 0;
   }
 
-  // ---- looking up --------------------------------------------------------------------------------
+  // ---- looking up: all return the entry, or 0 ----------------------------------------------------
 
-  /** The record of a key that a command reads, or -1. Counts hits and misses, and the access. */
+  /** The key that is argument `i`, for a command that reads: counts hit or miss, and the access. */
   read(args: Args, i: number): number {
     return this.readKey(args.buf, args.off(i), args.len(i));
   }
 
   readKey(buf: Uint8Array, off: number, len: number): number {
-    const record = this.find(buf, off, len);
+    const entry = this.find(buf, off, len);
     const { stats } = this.context;
-    if (record < 0) {
+    if (entry === 0) {
       stats.misses++;
       this.context.listener.keyMissed(this, buf, off, len);
-      return -1;
+      return 0;
     }
     stats.hits++;
-    this.touch(record);
-    return record;
+    this.touch(entry);
+    return entry;
   }
 
-  /** The record of a key that a command writes to, or -1. Counts the access, no hit or miss. */
+  /** The key that is argument `i`, for a command that writes: counts the access, no hit or miss. */
   write(args: Args, i: number): number {
     return this.writeKey(args.buf, args.off(i), args.len(i));
   }
 
   writeKey(buf: Uint8Array, off: number, len: number): number {
-    const record = this.find(buf, off, len);
-    if (record >= 0) this.touch(record);
-    return record;
+    return this.writeHashed(hashBytes(buf, off, len), buf, off, len);
   }
 
-  /** The record of a key whose time has not come, or -1: nothing is counted. */
+  /** {@link Database.writeKey} where the key's hash is known already. */
+  writeHashed(hash: number, buf: Uint8Array, off: number, len: number): number {
+    const entry = this.#living(this.map.findHashed(hash, buf, off, len));
+    if (entry !== 0) this.touch(entry);
+    return entry;
+  }
+
+  /** A key whose time has not come; nothing is counted. */
   find(buf: Uint8Array, off: number, len: number): number {
-    const record = this.map.find(buf, off, len);
-    if (record < 0) return -1;
-    if (this.map.chunk(record)[this.map.at(record) + VOLATILE] === 0) return record;
-    return this.isExpired(record) ? this.#expire(record) : record;
+    return this.#living(this.map.find(buf, off, len));
   }
 
-  /** Counts an access to a record, unless the running command must not. */
-  touch(record: number): void {
-    const chunk = this.map.chunk(record);
-    const at = this.map.at(record) + META;
-    chunk[at] = this.context.access.touched(chunk[at]!);
+  /** Counts an access, unless the running command must not. */
+  touch(entry: number): void {
+    const words = this.arena.words(entry);
+    const at = this.arena.wordOf(entry) + META;
+    words[at] = this.context.access.touched(words[at]!);
   }
 
-  // ---- records -----------------------------------------------------------------------------------
+  // ---- entries -----------------------------------------------------------------------------------
 
-  /** Adds a key that is not there, with a value of this kind; returns its record. */
+  /** Adds a key that is not there, its value in two words; returns its entry. */
   add(
     buf: Uint8Array,
     off: number,
@@ -176,178 +189,367 @@ export class Database {
     encoding: ValueEncoding,
     low: number,
     high: number,
+    expiryMs = NO_EXPIRY,
   ): number {
-    const record = this.map.add(hashBytes(buf, off, len), buf, off, len);
-    const chunk = this.map.chunk(record);
-    const at = this.map.at(record);
-    chunk[at + VALUE_LOW] = low;
-    chunk[at + VALUE_HIGH] = high;
-    chunk[at + META] = this.context.access.fresh() | type | (encoding << ENCODING_SHIFT);
+    const hash = hashBytes(buf, off, len);
+    const entry = this.#create(hash, buf, off, len, type, encoding, high, expiryMs);
+    this.arena.words(entry)[this.#valueByte(entry) >> 2] = low;
     this.context.listener.keyAdded(this, buf, off, len);
-    return record;
+    return entry;
   }
 
-  type(record: number): ValueType {
-    return (this.#word(record, META) & TYPE_MASK) as ValueType;
+  /** Adds a key that is not there, with a short string inside its entry. */
+  addEmbstr(
+    hash: number,
+    buf: Uint8Array,
+    off: number,
+    len: number,
+    src: Uint8Array,
+    from: number,
+    length: number,
+    expiryMs: number,
+  ): number {
+    const entry = this.#create(
+      hash,
+      buf,
+      off,
+      len,
+      TYPE.string,
+      ENCODING.embstr,
+      length,
+      expiryMs,
+    );
+    copyBytes(src, from, this.arena.slab(entry), this.#valueByte(entry), length);
+    this.context.listener.keyAdded(this, buf, off, len);
+    return entry;
   }
 
-  encoding(record: number): ValueEncoding {
-    return ((this.#word(record, META) & KIND_MASK) >>> ENCODING_SHIFT) as ValueEncoding;
+  type(entry: number): ValueType {
+    return (this.#meta(entry) & TYPE_MASK) as ValueType;
   }
 
-  /** First value word: a reference in the arena, an index of `objects`, or an integer's low half. */
-  low(record: number): number {
-    return this.#word(record, VALUE_LOW);
+  encoding(entry: number): ValueEncoding {
+    return (this.#meta(entry) >>> ENCODING_SHIFT & ENCODING_MASK) as ValueEncoding;
   }
 
-  /** Second value word: a length, or an integer's high half. */
-  high(record: number): number {
-    return this.#word(record, VALUE_HIGH);
+  /** First value word: a reference, an index of `objects`, or an integer's low half. Not for embstr. */
+  low(entry: number): number {
+    return this.arena.words(entry)[this.#valueByte(entry) >> 2]!;
   }
 
-  /** Gives a record another value of the same type; what the old one held is the caller's to free. */
-  setValue(record: number, encoding: ValueEncoding, low: number, high: number): void {
-    const chunk = this.map.chunk(record);
-    const at = this.map.at(record);
-    chunk[at + VALUE_LOW] = low;
-    chunk[at + VALUE_HIGH] = high;
-    chunk[at + META] = (chunk[at + META]! & ~(KIND_MASK & ~TYPE_MASK)) | encoding << ENCODING_SHIFT;
+  /** Second value word: a length in bytes, or an integer's high half. */
+  high(entry: number): number {
+    return this.arena.words(entry)[this.arena.wordOf(entry) + INFO]!;
   }
 
-  /** Gives a record a value of another type; the old one is freed. */
-  replaceValue(
-    record: number,
+  /** Where in its slab an embstr begins. */
+  embstrOff(entry: number): number {
+    return this.#valueByte(entry);
+  }
+
+  /**
+   * Gives an entry another value in two words, whatever the old one was; the old one is freed.
+   * `expiryMs` is the new expiry, NO_EXPIRY for none.
+   */
+  replace(
+    entry: number,
     type: ValueType,
     encoding: ValueEncoding,
     low: number,
     high: number,
-  ): void {
-    this.freeValue(record);
-    this.setValue(record, encoding, low, high);
-    const chunk = this.map.chunk(record);
-    const at = this.map.at(record) + META;
-    chunk[at] = (chunk[at]! & ~TYPE_MASK) | type;
+    expiryMs: number,
+  ): number {
+    this.freeValue(entry);
+    entry = this.#reshape(entry, type, encoding, high, expiryMs);
+    this.arena.words(entry)[this.#valueByte(entry) >> 2] = low;
+    return entry;
   }
 
-  /** Frees what a record's value holds. */
-  freeValue(record: number): void {
-    const encoding = this.encoding(record);
-    if (encoding === ENCODING.int) return;
-    if (encoding <= ENCODING.listpack || encoding === ENCODING.intset) {
-      this.arena.free(this.low(record), this.high(record));
-      return;
+  /** {@link Database.replace} with a short string. */
+  replaceWithEmbstr(
+    entry: number,
+    src: Uint8Array,
+    from: number,
+    length: number,
+    expiryMs: number,
+  ): number {
+    this.freeValue(entry);
+    entry = this.#reshape(entry, TYPE.string, ENCODING.embstr, length, expiryMs);
+    copyBytes(src, from, this.arena.slab(entry), this.#valueByte(entry), length);
+    return entry;
+  }
+
+  /** Sets an entry's two value words and encoding where both encodings are of two words. */
+  setValue(entry: number, encoding: ValueEncoding, low: number, high: number): void {
+    const words = this.arena.words(entry);
+    const at = this.arena.wordOf(entry);
+    words[at + META] = (words[at + META]! & ~(ENCODING_MASK << ENCODING_SHIFT)) |
+      encoding << ENCODING_SHIFT;
+    words[at + INFO] = high;
+    words[this.#valueByte(entry) >> 2] = low;
+  }
+
+  /** Frees what an entry's value holds elsewhere. */
+  freeValue(entry: number): void {
+    switch (this.encoding(entry)) {
+      case ENCODING.int:
+      case ENCODING.embstr:
+        return;
+      case ENCODING.raw:
+      case ENCODING.listpack:
+      case ENCODING.intset:
+        return this.arena.free(this.low(entry), this.high(entry));
+      default: {
+        const index = this.low(entry);
+        this.objects[index]!.free();
+        this.objects[index] = undefined;
+        this.#freeObjects.push(index);
+      }
     }
-    const index = this.low(record);
-    this.objects[index]!.free();
-    this.objects[index] = undefined;
-    this.#freeObjects.push(index);
   }
 
-  /** Keeps an object for a record's value and returns its index, which goes into the first word. */
+  /** Keeps an object for an entry's value and returns its index, which is the value's first word. */
   keepObject(object: StoredObject): number {
     const index = this.#freeObjects.pop() ?? this.objects.length;
     this.objects[index] = object;
     return index;
   }
 
-  /** Removes a record with its value and expiry. */
-  remove(record: number): void {
-    this.persist(record);
-    this.freeValue(record);
-    const moved = this.map.remove(record);
-    if (moved >= 0) {
-      const place = this.#word(record, VOLATILE);
-      if (place !== 0) this.volatile[place - 1] = record;
-    }
+  /** Removes an entry with its value. */
+  remove(entry: number): void {
+    this.map.remove(this.map.hashOf(entry), entry);
+    this.freeValue(entry);
+    if (this.isVolatile(entry)) this.#unlist(entry);
+    this.map.freeLongKey(entry);
+    this.arena.free(entry, this.#bytes(entry));
+  }
+
+  /** Gives an entry another key, which no entry has; returns the entry that it is then. */
+  rename(entry: number, buf: Uint8Array, off: number, len: number): number {
+    const { arena, map } = this;
+    const from = arena.words(entry);
+    const fromAt = arena.wordOf(entry);
+    const encoding = this.encoding(entry);
+    const info = from[fromAt + INFO]!;
+    const expiryMs = this.expiryMs(entry);
+    const hash = hashBytes(buf, off, len);
+    const renamed = this.#create(
+      hash,
+      buf,
+      off,
+      len,
+      this.type(entry),
+      encoding,
+      info,
+      expiryMs,
+    );
+    arena.words(renamed)[arena.wordOf(renamed) + META] = this.#meta(entry);
+    copyBytes(
+      arena.slab(entry),
+      this.#valueByte(entry),
+      arena.slab(renamed),
+      this.#valueByte(renamed),
+      valueRoom(encoding, info),
+    );
+    map.remove(map.hashOf(entry), entry);
+    if (this.isVolatile(entry)) this.#unlist(entry);
+    map.freeLongKey(entry);
+    arena.free(entry, this.#bytes(entry));
+    this.context.listener.keyAdded(this, buf, off, len);
+    return renamed;
   }
 
   // ---- expiry ------------------------------------------------------------------------------------
 
-  /** When a record's time comes, in ms since the epoch, or -1 if never. */
-  expiryMs(record: number): number {
-    const chunk = this.map.chunk(record);
-    const at = this.map.at(record);
-    if (chunk[at + VOLATILE] === 0) return -1;
-    return chunk[at + EXPIRY_HIGH]! * TWO_32 + (chunk[at + EXPIRY_LOW]! >>> 0);
+  isVolatile(entry: number): boolean {
+    return (this.#meta(entry) & VOLATILE_BIT) !== 0;
   }
 
-  /** Lets a record expire at a time, in ms since the epoch. */
-  expireAt(record: number, atMs: number): void {
-    const chunk = this.map.chunk(record);
-    const at = this.map.at(record);
-    chunk[at + EXPIRY_LOW] = atMs | 0;
-    chunk[at + EXPIRY_HIGH] = Math.floor(atMs / TWO_32);
-    if (chunk[at + VOLATILE] !== 0) return;
-    if (this.volatileCount === this.volatile.length) {
-      const grown = new Int32Array(2 * this.volatile.length);
-      grown.set(this.volatile);
-      this.volatile = grown;
-    }
-    this.volatile[this.volatileCount] = record;
-    chunk[at + VOLATILE] = ++this.volatileCount;
+  /** When an entry's time comes, in ms since the epoch, or NO_EXPIRY. */
+  expiryMs(entry: number): number {
+    if (!this.isVolatile(entry)) return NO_EXPIRY;
+    const words = this.arena.words(entry);
+    const at = this.#expiryWord(entry);
+    return words[at + 1]! * TWO_32 + (words[at]! >>> 0);
   }
 
-  /** Takes a record's expiry away; whether it had one. */
-  persist(record: number): boolean {
-    const chunk = this.map.chunk(record);
-    const at = this.map.at(record) + VOLATILE;
-    const place = chunk[at]!;
-    if (place === 0) return false;
-    chunk[at] = 0;
-    const last = --this.volatileCount;
-    if (place - 1 !== last) {
-      const other = this.volatile[last]!;
-      this.volatile[place - 1] = other;
-      this.map.chunk(other)[this.map.at(other) + VOLATILE] = place;
-    }
-    return true;
+  /** Lets an entry expire at a time in ms since the epoch, or never (NO_EXPIRY). */
+  setExpiry(entry: number, expiryMs: number): number {
+    const encoding = this.encoding(entry);
+    const room = valueRoom(encoding, this.high(entry));
+    // The value's bytes keep their place in the block, moved or not.
+    return this.#reshape(entry, this.type(entry), encoding, this.high(entry), expiryMs, room);
   }
 
-  isExpired(record: number): boolean {
-    const expiryMs = this.expiryMs(record);
-    return expiryMs >= 0 && this.context.time.nowMs > expiryMs;
+  isExpired(entry: number): boolean {
+    return this.isVolatile(entry) && this.context.time.nowMs > this.expiryMs(entry);
   }
 
-  /** Removes a record whose time has come, and tells of it. */
-  expire(record: number): void {
+  /** Removes an entry whose time has come, and tells of it. */
+  expire(entry: number): void {
     this.context.stats.expired++;
-    const { map } = this;
-    this.context.listener.keyExpired(
-      this,
-      map.keyBuf(record),
-      map.keyOff(record),
-      map.keyLen(record),
-    );
-    this.remove(record);
+    const key = this.map.key(entry);
+    this.remove(entry);
+    this.context.listener.keyExpired(this, key, 0, key.length);
   }
 
   // ---- access ------------------------------------------------------------------------------------
 
-  /** The record's access bits: LRU seconds, or LFU's minutes and counter. */
-  accessBits(record: number): number {
-    return this.#word(record, META) >>> ACCESS_SHIFT;
+  /** An entry's access bits: LRU seconds, or LFU's minutes and counter. */
+  accessBits(entry: number): number {
+    return this.#meta(entry) >>> ACCESS_SHIFT;
   }
 
-  setAccessBits(record: number, bits: number): void {
-    const chunk = this.map.chunk(record);
-    const at = this.map.at(record) + META;
-    chunk[at] = (chunk[at]! & KIND_MASK) | (bits << ACCESS_SHIFT);
+  setAccessBits(entry: number, bits: number): void {
+    const words = this.arena.words(entry);
+    const at = this.arena.wordOf(entry) + META;
+    words[at] = (words[at]! & 0xff) | (bits << ACCESS_SHIFT);
   }
 
   // ---- memory ------------------------------------------------------------------------------------
 
   /** Bytes of keys, values and the structures beside them. */
   get usedBytes(): number {
-    return this.arena.usedBytes + this.map.overheadBytes + 4 * this.volatile.length;
+    return this.arena.usedBytes + this.overheadBytes;
   }
 
-  #word(record: number, word: number): number {
-    return this.map.chunk(record)[this.map.at(record) + word]!;
+  /** Bytes of the index and the list of volatile keys. */
+  get overheadBytes(): number {
+    return this.map.indexBytes + 4 * this.volatile.length;
   }
 
-  /** What a look-up finds of an expired key: nothing. */
-  #expire(record: number): number {
-    if (this.context.expires) this.expire(record);
-    return -1;
+  /** Bytes of an entry's own block. */
+  entryBytes(entry: number): number {
+    return Arena.blockBytes(this.#bytes(entry));
   }
+
+  // ---- blocks ------------------------------------------------------------------------------------
+
+  #meta(entry: number): number {
+    return this.arena.words(entry)[this.arena.wordOf(entry) + META]!;
+  }
+
+  #valueByte(entry: number): number {
+    const { arena } = this;
+    return arena.byteOf(entry) + valueOffset(arena.words(entry)[arena.wordOf(entry)]!);
+  }
+
+  #expiryWord(entry: number): number {
+    return (this.#valueByte(entry) + valueRoom(this.encoding(entry), this.high(entry))) >> 2;
+  }
+
+  /** Length in bytes of an entry's block. */
+  #bytes(entry: number): number {
+    const { arena } = this;
+    const keyLen = arena.words(entry)[arena.wordOf(entry)]!;
+    return valueOffset(keyLen) + valueRoom(this.encoding(entry), this.high(entry)) +
+      (this.isVolatile(entry) ? EXPIRY_BYTES : 0);
+  }
+
+  #create(
+    hash: number,
+    buf: Uint8Array,
+    off: number,
+    len: number,
+    type: ValueType,
+    encoding: ValueEncoding,
+    info: number,
+    expiryMs: number,
+  ): number {
+    const { arena, map } = this;
+    const isVolatile = expiryMs !== NO_EXPIRY;
+    const bytes = valueOffset(len <= MAX_INLINE_KEY ? len : -len) + valueRoom(encoding, info) +
+      (isVolatile ? EXPIRY_BYTES : 0);
+    const entry = arena.alloc(bytes);
+    map.writeKey(entry, buf, off, len);
+    const words = arena.words(entry);
+    const at = arena.wordOf(entry);
+    words[at + META] = this.context.access.fresh() | type | encoding << ENCODING_SHIFT;
+    words[at + INFO] = info;
+    map.insert(hash, entry);
+    if (isVolatile) this.#enlist(entry, expiryMs);
+    return entry;
+  }
+
+  /**
+   * Makes an entry's block right for another encoding, `info` and expiry, moving it where the size
+   * class changes. The key stays, and the first `kept` bytes of the value; returns the entry.
+   */
+  #reshape(
+    entry: number,
+    type: ValueType,
+    encoding: ValueEncoding,
+    info: number,
+    expiryMs: number,
+    kept = 0,
+  ): number {
+    const { arena, map } = this;
+    const words = arena.words(entry);
+    const at = arena.wordOf(entry);
+    const meta = words[at + META]!;
+    const isVolatile = expiryMs !== NO_EXPIRY;
+    const kind = type | encoding << ENCODING_SHIFT;
+    if (!isVolatile && (meta & 0xff) === kind && words[at + INFO] === info) return entry;
+
+    const from = this.#bytes(entry);
+    const head = valueOffset(words[at]!);
+    const to = head + valueRoom(encoding, info) + (isVolatile ? EXPIRY_BYTES : 0);
+    if ((meta & VOLATILE_BIT) !== 0) this.#unlist(entry);
+    let shaped = entry;
+    if (!Arena.sameSize(from, to)) {
+      shaped = arena.alloc(to);
+      copyBytes(arena.slab(entry), at << 2, arena.slab(shaped), arena.byteOf(shaped), head + kept);
+      map.moved(map.hashOf(entry), entry, shaped);
+      arena.free(entry, from);
+    }
+    const shapedWords = arena.words(shaped);
+    const shapedAt = arena.wordOf(shaped);
+    shapedWords[shapedAt + META] = (meta & ~0xff) | kind;
+    shapedWords[shapedAt + INFO] = info;
+    if (isVolatile) this.#enlist(shaped, expiryMs);
+    return shaped;
+  }
+
+  /** Writes an entry's expiry, for which its block has room, and lists it as volatile. */
+  #enlist(entry: number, expiryMs: number): void {
+    const words = this.arena.words(entry);
+    words[this.arena.wordOf(entry) + META]! |= VOLATILE_BIT;
+    if (this.volatileCount === this.volatile.length) {
+      const grown = new Int32Array(2 * this.volatile.length);
+      grown.set(this.volatile);
+      this.volatile = grown;
+    }
+    this.volatile[this.volatileCount++] = entry;
+    const at = this.#expiryWord(entry);
+    words[at] = expiryMs | 0;
+    words[at + 1] = Math.floor(expiryMs / TWO_32);
+    words[at + 2] = this.volatileCount;
+  }
+
+  /** Takes an entry off the list of volatile ones. */
+  #unlist(entry: number): void {
+    const place = this.arena.words(entry)[this.#expiryWord(entry) + 2]!;
+    const last = this.volatile[--this.volatileCount]!;
+    this.volatile[place - 1] = last;
+    this.arena.words(last)[this.#expiryWord(last) + 2] = place;
+  }
+
+  /** What a look-up may see of an entry: an expired one is removed, or hidden on a replica. */
+  #living(entry: number): number {
+    if (entry === 0 || (this.#meta(entry) & VOLATILE_BIT) === 0 || !this.isExpired(entry)) {
+      return entry;
+    }
+    if (this.context.expires) this.expire(entry);
+    return 0;
+  }
+}
+
+/** Bytes from an entry's beginning to its value; a long key's length is negative. */
+function valueOffset(keyLen: number): number {
+  return KEY_OFFSET + (keyLen >= 0 ? (keyLen + 3) & ~3 : 4);
+}
+
+/** Bytes that a value takes in its entry. */
+function valueRoom(encoding: ValueEncoding, info: number): number {
+  return encoding === ENCODING.embstr ? (info + 3) & ~3 : 4;
 }

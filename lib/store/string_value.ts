@@ -1,15 +1,17 @@
 /**
- * String values: a 64-bit integer in the record itself where the bytes are one (`int`), else bytes
- * in the arena (`embstr` up to 44 bytes as set, `raw` beyond, or once modified in place).
+ * String values: a 64-bit integer in the entry where the bytes are one (`int`); up to 44 bytes in
+ * the entry itself (`embstr`); else, or once modified in place, in a block of their own (`raw`).
  */
 import { copyBytes } from "../bytes/arena.ts";
+import { hashBytes } from "../bytes/hash.ts";
 import { formatInteger, parseInt64, parseInteger } from "../bytes/integer.ts";
 import { latin1Bytes } from "../bytes/text.ts";
-import { type Database, ENCODING, TYPE, type ValueEncoding } from "./database.ts";
+import { type Database, ENCODING, MAX_EMBSTR, TYPE } from "./database.ts";
 
-/** The longest string that counts as `embstr`. */
-const EMBSTR_BYTES = 44;
 const TWO_32 = 2 ** 32;
+
+/** For `expiryMs`: the key's expiry, if it has one, stays. */
+export const KEEP_EXPIRY = -2;
 
 /** Bytes somewhere: what {@link readString} found. One object serves all: use it before the next call. */
 export class Span {
@@ -22,11 +24,16 @@ const found = new Span();
 const digits = new Uint8Array(24);
 
 /** The bytes of a string value, valid until the next call or change. */
-export function readString(db: Database, record: number): Span {
-  if (db.encoding(record) === ENCODING.int) {
+export function readString(db: Database, entry: number): Span {
+  const encoding = db.encoding(entry);
+  if (encoding === ENCODING.embstr) {
+    found.buf = db.arena.slab(entry);
+    found.off = db.embstrOff(entry);
+    found.len = db.high(entry);
+  } else if (encoding === ENCODING.int) {
     found.buf = digits;
     found.off = 0;
-    const value = readInteger(db, record);
+    const value = readInteger(db, entry);
     if (typeof value === "number") {
       found.len = formatInteger(value, digits, 0);
     } else {
@@ -35,8 +42,8 @@ export function readString(db: Database, record: number): Span {
       found.len = text.length;
     }
   } else {
-    const ref = db.low(record);
-    const len = db.high(record);
+    const ref = db.low(entry);
+    const len = db.high(entry);
     found.buf = db.arena.buf(ref, len);
     found.off = db.arena.off(ref, len);
     found.len = len;
@@ -45,19 +52,22 @@ export function readString(db: Database, record: number): Span {
 }
 
 /** Length in bytes of a string value. */
-export function stringLength(db: Database, record: number): number {
-  return db.encoding(record) === ENCODING.int ? readString(db, record).len : db.high(record);
+export function stringLength(db: Database, entry: number): number {
+  return db.encoding(entry) === ENCODING.int ? readString(db, entry).len : db.high(entry);
 }
 
 /** An `int` value: a bigint only where it leaves ±(2^53 - 1). */
-export function readInteger(db: Database, record: number): number | bigint {
-  const low = db.low(record) >>> 0;
-  const high = db.high(record);
+export function readInteger(db: Database, entry: number): number | bigint {
+  const low = db.low(entry) >>> 0;
+  const high = db.high(entry);
   const value = high * TWO_32 + low;
   return Number.isSafeInteger(value) ? value : (BigInt(high) << 32n) | BigInt(low);
 }
 
-/** Sets a key to a string, whatever it was; its expiry stays. Returns its record. */
+/**
+ * Sets a key to a string, whatever it was. `expiryMs` is in ms since the epoch, or NO_EXPIRY, or
+ * KEEP_EXPIRY. Returns the entry.
+ */
 export function setString(
   db: Database,
   key: Uint8Array,
@@ -66,107 +76,85 @@ export function setString(
   src: Uint8Array,
   off: number,
   len: number,
+  expiryMs: number,
 ): number {
-  const record = db.writeKey(key, keyOff, keyLen);
-  if (record < 0) return addString(db, key, keyOff, keyLen, src, off, len);
-  replaceString(db, record, src, off, len);
-  return record;
-}
-
-/** Adds a key that is not there. */
-export function addString(
-  db: Database,
-  key: Uint8Array,
-  keyOff: number,
-  keyLen: number,
-  src: Uint8Array,
-  off: number,
-  len: number,
-): number {
+  const hash = hashBytes(key, keyOff, keyLen);
+  const entry = db.writeHashed(hash, key, keyOff, keyLen);
+  if (entry !== 0) return replaceString(db, entry, src, off, len, expiryMs);
+  const expiry = expiryMs === KEEP_EXPIRY ? -1 : expiryMs;
   if (parseCompact(src, off, len)) {
-    return db.add(key, keyOff, keyLen, TYPE.string, ENCODING.int, intLow, intHigh);
+    return db.add(key, keyOff, keyLen, TYPE.string, ENCODING.int, intLow, intHigh, expiry);
+  }
+  if (len <= MAX_EMBSTR) {
+    return db.addEmbstr(hash, key, keyOff, keyLen, src, off, len, expiry);
   }
   const ref = db.arena.put(src, off, len);
-  return db.add(key, keyOff, keyLen, TYPE.string, bytesEncoding(len), ref, len);
+  return db.add(key, keyOff, keyLen, TYPE.string, ENCODING.raw, ref, len, expiry);
 }
 
-/** Gives a key another string in place of any value. */
+/** Gives a key that is there another string in place of any value: see {@link setString}. */
 export function replaceString(
   db: Database,
-  record: number,
+  entry: number,
   src: Uint8Array,
   off: number,
   len: number,
-): void {
+  expiryMs: number,
+): number {
+  const expiry = expiryMs === KEEP_EXPIRY ? db.expiryMs(entry) : expiryMs;
   if (parseCompact(src, off, len)) {
-    db.replaceValue(record, TYPE.string, ENCODING.int, intLow, intHigh);
-    return;
+    return db.replace(entry, TYPE.string, ENCODING.int, intLow, intHigh, expiry);
   }
-  const { arena } = db;
-  const ref = db.low(record);
-  const old = db.high(record);
-  const encoding = db.encoding(record);
-  if (
-    (encoding === ENCODING.embstr || encoding === ENCODING.raw) && arena.fits(ref, old, len)
-  ) {
-    arena.write(ref, len, src, off);
-    db.setValue(record, bytesEncoding(len), ref, len);
-    return;
-  }
-  db.replaceValue(record, TYPE.string, bytesEncoding(len), arena.put(src, off, len), len);
+  if (len <= MAX_EMBSTR) return db.replaceWithEmbstr(entry, src, off, len, expiry);
+  const ref = db.arena.put(src, off, len);
+  return db.replace(entry, TYPE.string, ENCODING.raw, ref, len, expiry);
 }
 
-/** Gives a key an integer within ±(2^53 - 1) as its value. */
-export function replaceWithInteger(db: Database, record: number, value: number): void {
+/** Gives a string value an integer within ±(2^53 - 1) in its place; the expiry stays. */
+export function replaceWithInteger(db: Database, entry: number, value: number): number {
   const low = value | 0;
   const high = Math.floor(value / TWO_32);
-  if (db.encoding(record) === ENCODING.int) db.setValue(record, ENCODING.int, low, high);
-  else db.replaceValue(record, TYPE.string, ENCODING.int, low, high);
+  if (db.encoding(entry) === ENCODING.int) {
+    db.setValue(entry, ENCODING.int, low, high);
+    return entry;
+  }
+  return db.replace(entry, TYPE.string, ENCODING.int, low, high, db.expiryMs(entry));
 }
 
 /**
- * Makes a string value `len` bytes long and `raw`, so that it can be written in place: what is new
- * is zero. Returns its bytes, valid until the next change.
+ * Makes a string value at least `len` bytes long and `raw`, so that it can be written in place: what
+ * is new is zero. Returns the entry; its bytes are {@link readString}'s.
  */
-export function extendString(db: Database, record: number, len: number): Span {
+export function extendString(db: Database, entry: number, len: number): number {
   const { arena } = db;
-  let ref = db.low(record);
-  let old = db.high(record);
-  if (db.encoding(record) === ENCODING.int) {
-    const span = readString(db, record);
-    old = span.len;
-    ref = arena.put(span.buf, span.off, old);
+  if (db.encoding(entry) !== ENCODING.raw) {
+    const value = readString(db, entry);
+    const ref = arena.put(value.buf, value.off, value.len);
+    const old = value.len;
+    entry = db.replace(entry, TYPE.string, ENCODING.raw, ref, old, db.expiryMs(entry));
   }
+  const old = db.high(entry);
   if (len > old) {
-    ref = arena.resize(ref, old, len);
+    const ref = arena.resize(db.low(entry), old, len);
     const at = arena.off(ref, len);
     arena.buf(ref, len).fill(0, at + old, at + len);
-  } else {
-    len = old;
+    db.setValue(entry, ENCODING.raw, ref, len);
   }
-  db.setValue(record, ENCODING.raw, ref, len);
-  found.buf = arena.buf(ref, len);
-  found.off = arena.off(ref, len);
-  found.len = len;
-  return found;
+  return entry;
 }
 
-/** Appends bytes to a string value; returns its new length. */
+/** Appends bytes to a string value and returns its new length. */
 export function appendString(
   db: Database,
-  record: number,
+  entry: number,
   src: Uint8Array,
   off: number,
   len: number,
 ): number {
-  const old = stringLength(db, record);
-  const span = extendString(db, record, old + len);
-  copyBytes(src, off, span.buf, span.off + old, len);
+  const old = stringLength(db, entry);
+  const value = readString(db, extendString(db, entry, old + len));
+  copyBytes(src, off, value.buf, value.off + old, len);
   return old + len;
-}
-
-function bytesEncoding(len: number): ValueEncoding {
-  return len <= EMBSTR_BYTES ? ENCODING.embstr : ENCODING.raw;
 }
 
 let intLow = 0;
