@@ -1,0 +1,227 @@
+/** Requests: bytes to commands, whole, split anywhere, pipelined, and the errors of what is none. */
+import { assertEquals } from "@std/assert";
+import { latin1 } from "../lib/bytes/text.ts";
+import { type CommandBatch, RespDecoder } from "../lib/resp/decoder.ts";
+import { type Rng, seeded } from "./support/rng.ts";
+
+interface Decoded {
+  commands: string[][];
+  error?: string;
+  overflow?: true;
+}
+
+interface Options {
+  limits?: Partial<{ maxBulkLength: number; maxCarry: number; unauthenticated: boolean }>;
+  /** Authenticates when this command is run. */
+  authenticatesOn?: string;
+}
+
+/**
+ * Feeds chunks from one buffer that is overwritten as soon as a chunk is used up, as a connection
+ * does, and copies each batch before the next chunk goes in.
+ */
+async function decode(chunks: readonly string[], options: Options = {}): Promise<Decoded> {
+  const limits = {
+    maxBulkLength: 512 * 1024 * 1024,
+    maxCarry: 1024 * 1024 * 1024,
+    unauthenticated: false,
+    ...options.limits,
+  };
+  const decoder = new RespDecoder(limits);
+  const decoded: Decoded = { commands: [] };
+  const take = (batch: CommandBatch) => {
+    for (const args of batch.own(0)) {
+      const command = Array.from({ length: args.count }, (_, i) => args.text(i));
+      if (command[0] === options.authenticatesOn) limits.unauthenticated = false;
+      decoded.commands.push(command);
+    }
+    if (batch.error !== undefined) decoded.error = batch.error;
+    if (batch.overflow) decoded.overflow = true;
+    batch.done?.();
+  };
+  const reading = (async () => {
+    for await (const batch of decoder.readable) {
+      take(batch);
+    }
+  })();
+  const writer = decoder.writable.getWriter();
+  const buffer = new Uint8Array(Math.max(...chunks.map((chunk) => chunk.length)));
+  for (const chunk of chunks) {
+    if (decoded.error !== undefined || decoded.overflow) break;
+    for (let i = 0; i < chunk.length; i++) buffer[i] = chunk.charCodeAt(i);
+    await writer.write(buffer.subarray(0, chunk.length));
+    // The batch's reader comes some microtasks after the transform.
+    for (let turn = 0; turn < 12; turn++) await null;
+    buffer.fill(0x2a);
+  }
+  await writer.close();
+  await reading;
+  return decoded;
+}
+
+function request(...args: readonly string[]): string {
+  return `*${args.length}\r\n` + args.map((arg) => `$${arg.length}\r\n${arg}\r\n`).join("");
+}
+
+/** Whole, split in two at every byte, and a byte at a time. */
+async function assertDecodes(bytes: string, expected: Decoded, options?: Options): Promise<void> {
+  assertEquals(await decode([bytes], options), expected);
+  for (let at = 1; at < bytes.length; at++) {
+    const halves = [bytes.slice(0, at), bytes.slice(at)];
+    assertEquals(await decode(halves, options), expected, `split at ${at}`);
+  }
+  assertEquals(await decode([...bytes], options), expected, "a byte at a time");
+}
+
+Deno.test("a request decodes wherever it is split", async () => {
+  await assertDecodes(request("SET", "key", "value"), { commands: [["SET", "key", "value"]] });
+  await assertDecodes(request("SET", "", "\r\n$3\r\n*1\r\n\0\xff"), {
+    commands: [["SET", "", "\r\n$3\r\n*1\r\n\0\xff"]],
+  });
+});
+
+Deno.test("pipelined requests decode in order wherever they are split", async () => {
+  await assertDecodes(request("GET", "a") + "PING\r\n" + request("SET", "b", "12345678901"), {
+    commands: [["GET", "a"], ["PING"], ["SET", "b", "12345678901"]],
+  });
+});
+
+Deno.test("what asks for nothing is passed over", async () => {
+  await assertDecodes("\r\n*0\r\n*-1\r\n \t\r\n\n" + request("PING"), { commands: [["PING"]] });
+});
+
+const INLINE: readonly [line: string, words: string[]][] = [
+  ["PING", ["PING"]],
+  ["  SET\tkey  value ", ["SET", "key", "value"]],
+  ['SET "a key" "tab\\t nl\\n cr\\r bell\\a back\\b"', [
+    "SET",
+    "a key",
+    "tab\t nl\n cr\r bell\x07 back\b",
+  ]],
+  ['ECHO "\\x41\\xfF\\x0g\\q\\"\\\\"', ["ECHO", 'A\xffx0gq"\\']],
+  ["ECHO 'it\\'s \\n'", ["ECHO", "it's \\n"]],
+  ["ECHO \"\" ''", ["ECHO", "", ""]],
+  ['ECHO ab"c d"', ["ECHO", "abc d"]],
+];
+
+Deno.test("an inline command is unquoted as redis-cli quotes", async () => {
+  for (const [line, words] of INLINE) {
+    await assertDecodes(`${line}\r\n`, { commands: [words] });
+    await assertDecodes(`${line}\n${line}\n`, { commands: [words, words] });
+  }
+});
+
+const ERRORS: readonly [bytes: string, error: string][] = [
+  ["*x\r\n", "invalid multibulk length"],
+  ["*\r\n", "invalid multibulk length"],
+  ["*01\r\n", "invalid multibulk length"],
+  ["*2147483648\r\n", "invalid multibulk length"],
+  ["*1\r\n!3\r\n", "expected '$', got '!'"],
+  ["*1\r\n$-1\r\n", "invalid bulk length"],
+  ["*1\r\n$x\r\n", "invalid bulk length"],
+  ["*1\r\n$01\r\n", "invalid bulk length"],
+  ["*1\r\n$536870913\r\n", "invalid bulk length"],
+  ['PING "a\r\n', "unbalanced quotes in request"],
+  ["PING 'a\r\n", "unbalanced quotes in request"],
+  ['PING "a"b\r\n', "unbalanced quotes in request"],
+];
+
+Deno.test("bytes that are no request end with Redis's words, after the commands before them", async () => {
+  for (const [bytes, words] of ERRORS) {
+    const error = `Protocol error: ${words}`;
+    await assertDecodes(bytes, { commands: [], error });
+    await assertDecodes(request("GET", "k") + bytes, { commands: [["GET", "k"]], error });
+  }
+});
+
+Deno.test("a line without an end is refused from 64 KiB on", async () => {
+  const long = "1".repeat(64 * 1024 + 1);
+  for (
+    const [bytes, words] of [
+      [long, "too big inline request"],
+      [`*${long}`, "too big mbulk count string"],
+      [`*1\r\n$${long}`, "too big bulk count string"],
+    ] as const
+  ) {
+    assertEquals(await decode([bytes]), { commands: [], error: `Protocol error: ${words}` });
+  }
+});
+
+Deno.test("an unauthenticated client may send 10 arguments of 16 KiB", async () => {
+  const limits = { unauthenticated: true };
+  const most = Array.from({ length: 10 }, () => "x");
+  assertEquals(await decode([request(...most)], { limits }), { commands: [most] });
+  assertEquals(await decode([request(...most, "x")], { limits }), {
+    commands: [],
+    error: "Protocol error: unauthenticated multibulk length",
+  });
+  const long = "x".repeat(16 * 1024);
+  assertEquals(await decode([request("GET", long)], { limits }), { commands: [["GET", long]] });
+  assertEquals(await decode([request("GET", `${long}x`)], { limits }), {
+    commands: [],
+    error: "Protocol error: unauthenticated bulk length",
+  });
+});
+
+Deno.test("what AUTH allows may follow it in the same bytes", async () => {
+  const many = Array.from({ length: 11 }, (_, i) => String(i));
+  const long = ["SET", "k", "x".repeat(16 * 1024 + 1)];
+  const options = { limits: { unauthenticated: true }, authenticatesOn: "AUTH" };
+  const bytes = request("AUTH", "secret") + request(...many);
+  await assertDecodes(bytes, { commands: [["AUTH", "secret"], many] }, options);
+  assertEquals(await decode([request("AUTH", "secret") + request(...long)], options), {
+    commands: [["AUTH", "secret"], long],
+  });
+  assertEquals(await decode([request("NO", "secret") + request(...many)], options), {
+    commands: [["NO", "secret"]],
+    error: "Protocol error: unauthenticated multibulk length",
+  });
+});
+
+Deno.test("an incomplete command that outgrows the query buffer's limit is told of", async () => {
+  const bytes = request("SET", "k", "x".repeat(4096));
+  const chunks = bytes.match(/.{1,512}/gs)!;
+  assertEquals((await decode(chunks, { limits: { maxCarry: 2048 } })).overflow, true);
+  assertEquals(await decode(chunks, { limits: { maxCarry: 8192 } }), {
+    commands: [["SET", "k", "x".repeat(4096)]],
+  });
+});
+
+Deno.test("random pipelines split at random decode as they were sent", async () => {
+  await seeded(async (rng) => {
+    for (let round = 0; round < 40; round++) {
+      const commands: string[][] = [];
+      let bytes = "";
+      for (let i = rng.int(1, 40); i > 0; i--) {
+        const command = randomCommand(rng);
+        commands.push(command);
+        bytes += request(...command);
+      }
+      assertEquals(await decode(randomChunks(rng, bytes)), { commands });
+    }
+  });
+});
+
+/** Mostly short; now and then many arguments or one that takes several chunks. */
+function randomCommand(rng: Rng): string[] {
+  const count = rng.oneIn(20) ? rng.int(1, 3000) : rng.int(1, 6);
+  const longest = count > 6 ? 8 : rng.oneIn(8) ? 90_000 : 40;
+  return Array.from({ length: count }, () => randomText(rng, rng.int(0, longest)));
+}
+
+function randomText(rng: Rng, length: number): string {
+  const start = latin1(rng.bytes(Math.min(length, 64)));
+  return start.padEnd(length, "\r\n*$0");
+}
+
+function randomChunks(rng: Rng, bytes: string): string[] {
+  const longest = rng.pick([7, 100, 5000, 16 * 1024]);
+  const chunks: string[] = [];
+  for (let at = 0; at < bytes.length;) {
+    const length = bytes.length > 100_000 ? longest * 10 : longest;
+    const size = Math.min(rng.int(1, length), 16 * 1024);
+    chunks.push(bytes.slice(at, at + size));
+    at += size;
+  }
+  return chunks;
+}
