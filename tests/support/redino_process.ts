@@ -47,7 +47,7 @@ export async function startRedinoProcess(options: ProcessOptions = {}): Promise<
   const logged = readLog(child.stdout, (line) => {
     log += `${line}\n`;
     if (!/ready to accept connections/i.test(line)) return;
-    const port = /\bport[ =:]+(\d+)/i.exec(log)?.[1];
+    const port = /\b(?:port|tcp)[ =:]+(\d+)/i.exec(log)?.[1];
     if (port === undefined) ready.reject(new Error(`Redino logged no port:\n${log}`));
     else ready.resolve(Number(port));
   }).then(() => ready.reject(new Error(`Redino ended before it was ready:\n${log}`)));
