@@ -3,7 +3,7 @@
  * subcommands, HELP and the README's support table all read these records and nothing else.
  *
  * If you add a flag here, the router must know what it means (`lib/server/router.ts`) and COMMAND
- * must know how to name it (`lib/commands/command.ts`).
+ * knows how to name it by its key here.
  */
 import type { Args } from "../resp/args.ts";
 import type { Client } from "../server/client.ts";

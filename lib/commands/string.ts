@@ -54,6 +54,7 @@ function set(client: Client, args: Args): void {
     args.off(2),
     args.len(2),
     NO_EXPIRY,
+    args.hashed ? args.hash : undefined,
   );
   client.changed(args, 1, EVENT.string, "set");
   reply.ok();

@@ -16,6 +16,10 @@ export class Args {
   /** How many arguments, the command's name included. */
   count: number;
 
+  /** The hash of argument 1 where it is known already ({@link Args.hashed}). */
+  hash = 0;
+  hashed = false;
+
   constructor(buf: Uint8Array, spans: Int32Array, base: number, count: number) {
     this.buf = buf;
     this.spans = spans;

@@ -38,6 +38,20 @@ export class Effects implements KeyspaceListener {
     if ((this.eventClasses & eventClass) !== 0) this.#emit(event, db, buf, off, len);
   }
 
+  /** A database is about to be emptied. */
+  flushing(db: Database): void {
+    this.dirty += db.size;
+    if (this.#watches.size > 0) this.#watches.databaseChanged(db);
+  }
+
+  /** Two databases are about to exchange their contents. */
+  swapping(a: Database, b: Database): void {
+    this.dirty++;
+    if (this.#watches.size === 0) return;
+    this.#watches.databaseChanged(a, b);
+    this.#watches.databaseChanged(b, a);
+  }
+
   keyMissed(db: Database, buf: Uint8Array, off: number, len: number): void {
     if ((this.eventClasses & EVENT.keyMiss) !== 0) this.#emit("keymiss", db, buf, off, len);
   }
@@ -47,7 +61,6 @@ export class Effects implements KeyspaceListener {
   }
 
   keyExpired(db: Database, buf: Uint8Array, off: number, len: number): void {
-    this.dirty++;
     if (this.#watches.size > 0) this.#watches.changed(db, buf, off, len);
     if ((this.eventClasses & EVENT.expired) !== 0) this.#emit("expired", db, buf, off, len);
   }

@@ -8,6 +8,8 @@
  *
  * If you add a gate, give it a bit there and its place in {@link Router.#admit}.
  */
+import { MAX_PREFETCH } from "../bytes/byte_map.ts";
+import { hashBytes } from "../bytes/hash.ts";
 import { FLAGS } from "../commands/spec.ts";
 import { Args } from "../resp/args.ts";
 import type { CommandBatch } from "../resp/decoder.ts";
@@ -17,6 +19,9 @@ import type { Command, CommandTable } from "./command.ts";
 import { GATE } from "./gates.ts";
 import type { Server } from "./server.ts";
 
+/** Words of spans from which a batch's keys are fetched together: about three commands. */
+const PREFETCH_FROM_WORDS = 18;
+
 const NO_SPANS = new Int32Array(0);
 
 export class Router {
@@ -24,6 +29,11 @@ export class Router {
   readonly #server: Server;
   /** The running batch's arguments: one object for all commands of all clients. */
   readonly #args = new Args(new Uint8Array(0), NO_SPANS, 0, 0);
+
+  /** Hashes of the first argument of the batch's next commands. */
+  readonly #hashes = new Int32Array(MAX_PREFETCH);
+  /** What ByteMap.prefetch returned; kept so that its loads are not optimised away. */
+  prefetched = 0;
 
   /** Commands called in the running batch, for the time they share. */
   readonly #called: Command[] = [];
@@ -51,10 +61,20 @@ export class Router {
     const args = this.#args;
     args.buf = batch.buf;
     const spans = args.spans = batch.spans;
+    let hashed = this.#prefetch(client, batch, 0);
+    let number = 0;
     let at = 0;
     while (at < batch.used) {
       args.count = spans[at]!;
       args.base = at + 1;
+      if (hashed > 0) {
+        if (number === hashed) {
+          hashed = this.#prefetch(client, batch, at);
+          number = 0;
+        }
+        args.hashed = true;
+        args.hash = this.#hashes[number++]!;
+      }
       this.#execute(client, args);
       if (client.halted) {
         if (client.postponed) client.postpone(batch.own(at), batch.error);
@@ -64,10 +84,30 @@ export class Router {
       at += 1 + 2 * args.count;
     }
     args.spans = NO_SPANS;
+    args.hashed = false;
     if (at >= batch.used && batch.error !== undefined) this.#refuse(client, batch.error);
     if (batch.overflow) server.limitInput(client, true);
     this.#end();
     client.connection.flush();
+  }
+
+  /**
+   * Hashes the first argument of a batch's commands from word `at` on, as far as there is room, and
+   * lets the store fetch their entries together. It is a key nearly always; if not, no harm is done.
+   * Returns how many commands were hashed: 0 for a batch too short to gain from it.
+   */
+  #prefetch(client: Client, batch: CommandBatch, at: number): number {
+    const { buf, spans, used } = batch;
+    if (at === 0 && used < PREFETCH_FROM_WORDS) return 0;
+    const hashes = this.#hashes;
+    let count = 0;
+    for (; at < used && count < MAX_PREFETCH; count++) {
+      const argc = spans[at]!;
+      hashes[count] = argc > 1 ? hashBytes(buf, spans[at + 3]!, spans[at + 4]!) : 0;
+      at += 1 + 2 * argc;
+    }
+    this.prefetched = client.db.map.prefetch(hashes, count);
+    return count;
   }
 
   /** Runs what was kept while a client was blocked or paused. */

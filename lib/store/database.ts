@@ -134,11 +134,17 @@ export class Database {
 
   /** The key that is argument `i`, for a command that reads: counts hit or miss, and the access. */
   read(args: Args, i: number): number {
-    return this.readKey(args.buf, args.off(i), args.len(i));
+    const hash = i === 1 && args.hashed ? args.hash : hashBytes(args.buf, args.off(i), args.len(i));
+    return this.readHashed(hash, args.buf, args.off(i), args.len(i));
   }
 
   readKey(buf: Uint8Array, off: number, len: number): number {
-    const entry = this.find(buf, off, len);
+    return this.readHashed(hashBytes(buf, off, len), buf, off, len);
+  }
+
+  /** {@link Database.readKey} where the key's hash is known already. */
+  readHashed(hash: number, buf: Uint8Array, off: number, len: number): number {
+    const entry = this.#living(this.map.findHashed(hash, buf, off, len));
     const { stats } = this.context;
     if (entry === 0) {
       stats.misses++;
@@ -180,7 +186,10 @@ export class Database {
 
   // ---- entries -----------------------------------------------------------------------------------
 
-  /** Adds a key that is not there, its value in two words; returns its entry. */
+  /**
+   * Adds a key that is not there, its value in two words; returns its entry. Pass the key's hash
+   * where it is known already.
+   */
   add(
     buf: Uint8Array,
     off: number,
@@ -190,8 +199,8 @@ export class Database {
     low: number,
     high: number,
     expiryMs = NO_EXPIRY,
+    hash = hashBytes(buf, off, len),
   ): number {
-    const hash = hashBytes(buf, off, len);
     const entry = this.#create(hash, buf, off, len, type, encoding, high, expiryMs);
     this.arena.words(entry)[this.#valueByte(entry) >> 2] = low;
     this.context.listener.keyAdded(this, buf, off, len);
@@ -248,7 +257,8 @@ export class Database {
   }
 
   /**
-   * Gives an entry another value in two words, whatever the old one was; the old one is freed.
+   * Gives an entry another value in two words, whatever the old one was. The old one is freed first,
+   * so what is written must not lie in it.
    * `expiryMs` is the new expiry, NO_EXPIRY for none.
    */
   replace(

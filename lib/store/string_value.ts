@@ -6,7 +6,7 @@ import { copyBytes } from "../bytes/arena.ts";
 import { hashBytes } from "../bytes/hash.ts";
 import { formatInteger, parseInt64, parseInteger } from "../bytes/integer.ts";
 import { latin1Bytes } from "../bytes/text.ts";
-import { type Database, ENCODING, MAX_EMBSTR, TYPE } from "./database.ts";
+import { type Database, ENCODING, MAX_EMBSTR, NO_EXPIRY, TYPE } from "./database.ts";
 
 const TWO_32 = 2 ** 32;
 
@@ -77,19 +77,19 @@ export function setString(
   off: number,
   len: number,
   expiryMs: number,
+  hash = hashBytes(key, keyOff, keyLen),
 ): number {
-  const hash = hashBytes(key, keyOff, keyLen);
   const entry = db.writeHashed(hash, key, keyOff, keyLen);
   if (entry !== 0) return replaceString(db, entry, src, off, len, expiryMs);
-  const expiry = expiryMs === KEEP_EXPIRY ? -1 : expiryMs;
+  const expiry = expiryMs === KEEP_EXPIRY ? NO_EXPIRY : expiryMs;
   if (parseCompact(src, off, len)) {
-    return db.add(key, keyOff, keyLen, TYPE.string, ENCODING.int, intLow, intHigh, expiry);
+    return db.add(key, keyOff, keyLen, TYPE.string, ENCODING.int, intLow, intHigh, expiry, hash);
   }
   if (len <= MAX_EMBSTR) {
     return db.addEmbstr(hash, key, keyOff, keyLen, src, off, len, expiry);
   }
   const ref = db.arena.put(src, off, len);
-  return db.add(key, keyOff, keyLen, TYPE.string, ENCODING.raw, ref, len, expiry);
+  return db.add(key, keyOff, keyLen, TYPE.string, ENCODING.raw, ref, len, expiry, hash);
 }
 
 /** Gives a key that is there another string in place of any value: see {@link setString}. */
@@ -106,7 +106,14 @@ export function replaceString(
     return db.replace(entry, TYPE.string, ENCODING.int, intLow, intHigh, expiry);
   }
   if (len <= MAX_EMBSTR) return db.replaceWithEmbstr(entry, src, off, len, expiry);
-  const ref = db.arena.put(src, off, len);
+  const { arena } = db;
+  if (db.encoding(entry) === ENCODING.raw && arena.fits(db.low(entry), db.high(entry), len)) {
+    const ref = db.low(entry);
+    arena.write(ref, len, src, off);
+    db.setValue(entry, ENCODING.raw, ref, len);
+    return db.setExpiry(entry, expiry);
+  }
+  const ref = arena.put(src, off, len);
   return db.replace(entry, TYPE.string, ENCODING.raw, ref, len, expiry);
 }
 
