@@ -13,7 +13,7 @@ export function helpHandler(container: string, lines: readonly string[]): Handle
     `${container.toUpperCase()} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:`,
     ...lines,
     "HELP",
-    "    Print this help.",
+    "    Prints this help.",
   ];
   return ({ reply }) => {
     reply.array(all.length);
