@@ -1,0 +1,54 @@
+/** Numbers among the arguments that several families read alike, with Redis's errors for them. */
+import { parseInt64, parseInteger } from "../bytes/integer.ts";
+import type { Args } from "../resp/args.ts";
+import { NOT_AN_INTEGER, ReplyError } from "../resp/reply_error.ts";
+
+const INT64_MAX = 2n ** 63n - 1n;
+/** Below this, unit and base cannot take a time out of what a number holds exactly. */
+const MAX_SIMPLE_TIME = 2 ** 42;
+/** The greatest double that is a signed 64-bit integer. */
+const MAX_TIME_MS = 2 ** 63 - 1024;
+
+/**
+ * Argument `i` as a signed 64-bit integer. Beyond ±(2^53 - 1) it is the nearest double, which does
+ * for counts and indexes.
+ */
+export function integerArg(args: Args, i: number): number {
+  const value = parseInteger(args.buf, args.off(i), args.len(i));
+  if (!Number.isNaN(value)) return value;
+  const big = parseInt64(args.buf, args.off(i), args.len(i));
+  if (big === undefined) throw NOT_AN_INTEGER;
+  return Number(big);
+}
+
+/** Argument `i` as a C int: 32 bits, signed. */
+export function int32Arg(args: Args, i: number): number {
+  const value = integerArg(args, i);
+  if (value !== (value | 0)) {
+    throw new ReplyError(
+      "ERR value is out of range, value must between -2147483648 and 2147483647",
+    );
+  }
+  return value;
+}
+
+/**
+ * Argument `i` as a time: `unitMs` (1 or 1000) times what it says, from `baseMs` on, in ms since the
+ * epoch. It may lie in the past, and be negative. Throws Redis's error, with the name of the
+ * command, where 64 bits do not hold it.
+ */
+export function timeArg(
+  args: Args,
+  i: number,
+  unitMs: number,
+  baseMs: number,
+  command: string,
+): number {
+  const value = integerArg(args, i);
+  if (value < MAX_SIMPLE_TIME && value > -MAX_SIMPLE_TIME) return value * unitMs + baseMs;
+  const scaled = parseInt64(args.buf, args.off(i), args.len(i))! * BigInt(unitMs);
+  if (scaled > INT64_MAX - BigInt(baseMs) || scaled < -INT64_MAX - 1n) {
+    throw new ReplyError(`ERR invalid expire time in '${command}' command`);
+  }
+  return Math.min(MAX_TIME_MS, Number(scaled) + baseMs);
+}
