@@ -1,14 +1,85 @@
 /** The executable: flags and redis.conf to a server, signals to its end. */
-import { loadConfig } from "./lib/config/load.ts";
+import { ConfigError, loadConfig } from "./lib/config/load.ts";
+import { REDIS_VERSION } from "./lib/config/version.ts";
+import { ListenError } from "./lib/server/listen.ts";
 import { Log } from "./lib/server/log.ts";
 import { Server } from "./lib/server/server.ts";
+import { VERSION } from "./lib/version.ts";
 
-const launch = loadConfig(Deno.args, () => "");
-if (launch.action === "print") {
-  console.log(launch.text);
-  Deno.exit(launch.exitCode);
+function main(): void {
+  const launch = loadConfig(Deno.args, readStandardInput);
+  if (launch.action === "print") {
+    (launch.exitCode === 0 ? console.log : console.error)(launch.text.trimEnd());
+    Deno.exit(launch.exitCode);
+  }
+  const { config, warnings } = launch;
+  const { values } = config;
+  const log = new Log({ nowMs: Date.now, level: values.loglevel, file: values.logfile });
+  log.role = "C";
+  log.notice("oO0OoO0OoO0Oo Redis is starting oO0OoO0OoO0Oo");
+  log.notice(
+    `Redis version=${REDIS_VERSION}, bits=64, commit=00000000, modified=0, pid=${Deno.pid}, just started`,
+  );
+  log.notice(`Redino version=${VERSION}, Deno version=${Deno.version.deno}`);
+  log.notice(
+    config.file === undefined
+      ? "No configuration file was given: the defaults are in force"
+      : "Configuration loaded",
+  );
+  log.role = "M";
+  for (const warning of warnings) log.warning(warning);
+
+  const server = new Server({ config, log, clock: Date.now, random: Math.random });
+  server.listen();
+  log.notice(`Running mode=standalone, port=${server.port}.`);
+  log.notice("Server initialized");
+  for (const address of server.addresses) log.notice(readyLine(address));
+  const pidFile = writePidFile(values.pidfile, values.daemonize, log);
+  // Windows has no SIGTERM to listen to.
+  const signals = Deno.build.os === "windows"
+    ? ["SIGINT"] as const
+    : ["SIGINT", "SIGTERM"] as const;
+  for (const signal of signals) {
+    Deno.addSignalListener(signal, () => server.receiveSignal(signal));
+  }
+  server.closed.then(() => {
+    if (pidFile !== undefined) Deno.removeSync(pidFile);
+    Deno.exit(0);
+  });
 }
-const log = new Log({ nowMs: Date.now });
-const server = new Server({ config: launch.config, log, clock: Date.now, random: Math.random });
-await server.listen();
-log.notice(`Ready to accept connections tcp ${server.port}`);
+
+function readStandardInput(): string {
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  const chunk = new Uint8Array(64 * 1024);
+  for (let count = Deno.stdin.readSync(chunk); count !== null; count = Deno.stdin.readSync(chunk)) {
+    chunks.push(chunk.slice(0, count));
+  }
+  return new TextDecoder().decode(new Uint8Array(chunks.flatMap((bytes) => [...bytes])));
+}
+
+function readyLine(address: Deno.Addr): string {
+  return address.transport === "tcp"
+    ? `Ready to accept connections tcp ${address.port} on ${address.hostname}`
+    : `Ready to accept connections unix ${(address as Deno.UnixAddr).path}`;
+}
+
+/** Writes the file that `pidfile` names; returns its path, or undefined where there is none. */
+function writePidFile(path: string, daemonize: boolean, log: Log): string | undefined {
+  const file = path !== "" ? path : daemonize ? "/var/run/redis.pid" : undefined;
+  if (file === undefined) return undefined;
+  try {
+    Deno.writeTextFileSync(file, `${Deno.pid}\n`);
+    return file;
+  } catch (error) {
+    log.warning(`Cannot write the PID file ${file}: ${error}`);
+    return undefined;
+  }
+}
+
+try {
+  main();
+} catch (error) {
+  if (!(error instanceof ConfigError || error instanceof ListenError)) throw error;
+  console.error(error.message);
+  Deno.exit(1);
+}

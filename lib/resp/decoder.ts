@@ -12,18 +12,22 @@
  * - Bytes that are no request end the stream: the last batch carries the error, the router answers
  *   it after the commands before it and closes.
  */
-import { Args } from "./args.ts";
 import { latin1 } from "../bytes/text.ts";
 import { parseInteger } from "../bytes/integer.ts";
 
-/** What a connection allows; the server changes it as the client authenticates. */
+/** What every connection allows; the server changes it with its configuration. */
 export interface RequestLimits {
   /** `proto-max-bulk-len`, bytes. */
   maxBulkLength: number;
+  /** `client-query-buffer-limit`, bytes of incomplete or waiting commands. */
+  maxQueryBytes: number;
+}
+
+/** What one connection's client is, for its decoder. */
+export interface Requester {
+  readonly limits: RequestLimits;
   /** Before authentication only small commands are read: 10 arguments, 16 KiB each. */
-  unauthenticated: boolean;
-  /** `client-query-buffer-limit`, bytes an incomplete command may hold. */
-  maxCarry: number;
+  readonly authenticated: boolean;
 }
 
 const MAX_INLINE = 64 * 1024;
@@ -38,7 +42,10 @@ const NEGATIVE = -1;
 const INCOMPLETE = -2;
 const TOO_LONG = -3;
 
+/** Room behind a long bulk for what arrives with its last bytes. */
 const SLACK = 64 * 1024;
+/** About what a CommandBatch takes beside its arrays. */
+const BATCH_BYTES = 256;
 
 const CR = 0x0d;
 const LF = 0x0a;
@@ -50,6 +57,8 @@ const DIGIT_0 = 0x30;
 export class CommandBatch {
   buf: Uint8Array = NO_BYTES;
   spans: Int32Array = new Int32Array(32);
+  /** Word of `spans` at which the next command to run begins. */
+  at = 0;
   /** Words of `spans` in use. */
   used = 0;
   /** Why the stream ends after these commands: Redis's words after `ERR `. */
@@ -59,16 +68,36 @@ export class CommandBatch {
   /** Called when the batch is used up, where the decoder waits for that. */
   done: (() => void) | undefined;
 
-  /** Its commands in buffers of their own. */
-  own(from: number): Args[] {
-    const commands: Args[] = [];
-    const args = new Args(this.buf, this.spans, 0, 0);
-    for (let at = from; at < this.used; at += 1 + 2 * args.count) {
-      args.count = this.spans[at]!;
-      args.base = at + 1;
-      commands.push(args.own());
+  /** The commands from `at` on, in buffers of their own. */
+  own(): CommandBatch {
+    const own = new CommandBatch();
+    own.error = this.error;
+    own.overflow = this.overflow;
+    own.spans = this.spans.slice(this.at, this.used);
+    own.used = own.spans.length;
+    let from = Infinity;
+    let to = 0;
+    for (let at = 0; at < own.used;) {
+      const next = at + 1 + 2 * own.spans[at]!;
+      for (let word = at + 1; word < next; word += 2) {
+        from = Math.min(from, own.spans[word]!);
+        to = Math.max(to, own.spans[word]! + own.spans[word + 1]!);
+      }
+      at = next;
     }
-    return commands;
+    if (own.used === 0) return own;
+    own.buf = this.buf.slice(from, to);
+    for (let at = 0; at < own.used;) {
+      const next = at + 1 + 2 * own.spans[at]!;
+      for (let word = at + 1; word < next; word += 2) own.spans[word]! -= from;
+      at = next;
+    }
+    return own;
+  }
+
+  /** Bytes that an own batch takes. */
+  get heldBytes(): number {
+    return this.buf.length + 4 * this.spans.length + BATCH_BYTES;
   }
 }
 
@@ -84,13 +113,20 @@ const enum Stop {
 
 /** A TransformStream from bytes to {@link CommandBatch}es. */
 export class RespDecoder extends TransformStream<Uint8Array, CommandBatch> {
-  constructor(limits: RequestLimits) {
-    super(new Parser(limits), undefined, { highWaterMark: 0 });
+  /**
+   * `onConsumed` is called when a chunk gave no batch, so that nobody else can say that its bytes are
+   * not needed any more.
+   */
+  constructor(requester: Requester, onConsumed: () => void = () => {}) {
+    super(new Parser(requester, onConsumed), undefined, { highWaterMark: 0 });
   }
 }
 
 class Parser implements Transformer<Uint8Array, CommandBatch> {
-  readonly #limits: RequestLimits;
+  readonly #requester: Requester;
+  readonly #onConsumed: () => void;
+  /** After bytes that are no request nothing more is decoded. */
+  #failed = false;
   readonly #batch = new CommandBatch();
   /** Bytes of an incomplete command, `#carried` of them. */
   #carry: Uint8Array = NO_BYTES;
@@ -111,14 +147,16 @@ class Parser implements Transformer<Uint8Array, CommandBatch> {
   /** The current bulk's length, or -1 where its header comes first. */
   #bulk = -1;
 
-  constructor(limits: RequestLimits) {
-    this.#limits = limits;
+  constructor(requester: Requester, onConsumed: () => void) {
+    this.#requester = requester;
+    this.#onConsumed = onConsumed;
   }
 
   transform(
     chunk: Uint8Array,
     controller: TransformStreamDefaultController<CommandBatch>,
   ): void | Promise<void> {
+    if (this.#failed) return this.#onConsumed();
     if (this.#carried > 0) this.#joinCarry(chunk);
     else {
       this.#buf = chunk;
@@ -149,7 +187,10 @@ class Parser implements Transformer<Uint8Array, CommandBatch> {
     batch.buf = this.#buf;
     batch.used = this.#startWord;
     if (stop === Stop.NeedMore) this.#keepRest();
-    if (batch.used > 0 || stop === Stop.Error || batch.overflow) controller.enqueue(batch);
+    batch.at = 0;
+    this.#failed = stop === Stop.Error || batch.overflow;
+    if (batch.used > 0 || this.#failed) controller.enqueue(batch);
+    else this.#onConsumed();
     return stop;
   }
 
@@ -175,7 +216,7 @@ class Parser implements Transformer<Uint8Array, CommandBatch> {
     }
     const expected = this.#bulk < 0 ? rest : this.#pos - this.#start + this.#bulk + 2;
     const need = Math.max(rest, expected);
-    if (rest > this.#limits.maxCarry) this.#batch.overflow = true;
+    if (rest > this.#requester.limits.maxQueryBytes) this.#batch.overflow = true;
     let into = this.#carry;
     if (this.#buf === this.#carry) {
       if (this.#start === 0 && need <= this.#carry.length) {
@@ -225,7 +266,7 @@ class Parser implements Transformer<Uint8Array, CommandBatch> {
           if (count === TOO_LONG) return this.#fail("too big mbulk count string");
         }
         if (!(count <= MAX_ARGUMENTS)) return this.#fail("invalid multibulk length");
-        if (count > UNAUTHENTICATED_ARGUMENTS && this.#limits.unauthenticated) {
+        if (count > UNAUTHENTICATED_ARGUMENTS && !this.#requester.authenticated) {
           this.#pos = pos;
           return this.#failOrWait("unauthenticated multibulk length");
         }
@@ -242,10 +283,10 @@ class Parser implements Transformer<Uint8Array, CommandBatch> {
           return length === INCOMPLETE ? Stop.NeedMore : this.#fail("too big bulk count string");
         }
         if (buf[pos] !== DOLLAR) return this.#fail(`expected '$', got '${latin1(buf, pos, 1)}'`);
-        if (!(length >= 0 && length <= this.#limits.maxBulkLength)) {
+        if (!(length >= 0 && length <= this.#requester.limits.maxBulkLength)) {
           return this.#fail("invalid bulk length");
         }
-        if (length > UNAUTHENTICATED_BULK && this.#limits.unauthenticated) {
+        if (length > UNAUTHENTICATED_BULK && !this.#requester.authenticated) {
           this.#pos = pos;
           return this.#failOrWait("unauthenticated bulk length");
         }
@@ -361,7 +402,7 @@ class Parser implements Transformer<Uint8Array, CommandBatch> {
         }
         const byte = buf[pos]!;
         if (quote === 0) {
-          if (isSpace(byte)) break;
+          if (endsWord(byte)) break;
           pos++;
           if (byte === DOUBLE || byte === SINGLE) quote = byte;
           else buf[to++] = byte;
@@ -406,6 +447,11 @@ const LOWER_X = 0x78;
 
 function isSpace(byte: number): boolean {
   return byte === 0x20 || (byte >= 0x09 && byte <= 0x0d);
+}
+
+/** Within a word, vertical tab and form feed are characters like others. */
+function endsWord(byte: number): boolean {
+  return byte === 0x20 || byte === 0x09 || byte === 0x0a || byte === 0x0d || byte === 0;
 }
 
 function hexDigit(byte: number): number {

@@ -8,6 +8,7 @@
 import { copyBytes } from "../bytes/arena.ts";
 import { decimalLength, formatInteger } from "../bytes/integer.ts";
 import { formatDouble } from "../bytes/double.ts";
+import { Queue } from "../bytes/queue.ts";
 import { latin1Bytes } from "../bytes/text.ts";
 
 const FIRST_CHUNK = 16 * 1024;
@@ -65,7 +66,7 @@ export class ReplyWriter {
 
   #buf: Uint8Array = EMPTY;
   #pos = 0;
-  #full: Uint8Array[] = [];
+  #full = new Queue<Uint8Array>();
 
   ok(): void {
     this.raw(OK);
@@ -227,7 +228,7 @@ export class ReplyWriter {
   clear(): void {
     this.#buf = EMPTY;
     this.#pos = 0;
-    this.#full = [];
+    this.#full.clear();
     this.bytes = 0;
   }
 
@@ -265,9 +266,13 @@ export class ReplyWriter {
   #longBulk(src: Uint8Array, off: number, len: number): void {
     this.#header(BULK, len);
     this.#close();
-    this.#full.push(src.slice(off, off + len));
-    this.bytes += len;
-    this.raw(latin1Bytes("\r\n"));
+    const own = new Uint8Array(len + 2);
+    own.set(src.subarray(off, off + len));
+    own[len] = CR;
+    own[len + 1] = LF;
+    this.#full.push(own);
+    this.bytes += own.length;
+    this.onGrow?.();
   }
 
   #reserve(need: number): void {

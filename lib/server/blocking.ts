@@ -1,14 +1,16 @@
 /**
- * Clients that wait: for a time-out, for keys, for a pause to end.
+ * Clients that wait: for a time-out, for keys.
  *
  * A handler that cannot answer yet calls {@link Blocking.block}; the router then runs no more of
  * the client's commands, and what its connection still reads is kept (`Client.pending`). Exactly one
- * of three things ends the wait: whatever it waits for calls {@link Blocking.unblock} with the reply
- * written, the time-out writes the reply of {@link Blocked.onTimeout}, or the connection goes. Then
- * the router goes on with what was kept. CLIENT PAUSE works the same way, but it keeps the command
- * itself too, since that was never run.
+ * of these ends the wait: whatever it waits for writes the reply and calls
+ * {@link Blocking.unblock}; {@link Blocking.timeOut} when time is over or on CLIENT UNBLOCK; or the
+ * connection goes. Then the router goes on with what was kept, after the running command.
+ *
+ * CLIENT PAUSE (`pause.ts`) halts clients the same way, but before their command, not in it.
  */
 import type { Client } from "./client.ts";
+import { Timer } from "./timer.ts";
 
 /** What a blocked client waits for. */
 export interface Blocked {
@@ -16,7 +18,7 @@ export interface Blocked {
   readonly onTimeout: () => void;
   /** Forgets the client wherever it was registered as waiting. */
   readonly onEnd: () => void;
-  readonly timer: ReturnType<typeof setTimeout> | undefined;
+  readonly timer: Timer | undefined;
 }
 
 export class Blocking {
@@ -29,14 +31,9 @@ export class Blocking {
     this.#resume = resume;
   }
 
-  /** Lets a client wait; `timeoutMs` 0 is for ever. */
+  /** Lets a client wait, `timeoutMs` at the longest (0: for ever). */
   block(client: Client, timeoutMs: number, onTimeout: () => void, onEnd: () => void): void {
-    const timer = timeoutMs > 0
-      ? setTimeout(() => {
-        onTimeout();
-        this.unblock(client);
-      }, timeoutMs)
-      : undefined;
+    const timer = timeoutMs > 0 ? new Timer(timeoutMs, () => this.timeOut(client)) : undefined;
     client.blocked = { onTimeout, onEnd, timer };
     this.count++;
   }
@@ -47,11 +44,17 @@ export class Blocking {
     this.#resume(client);
   }
 
+  /** Ends a client's wait as if its time were over. */
+  timeOut(client: Client): void {
+    client.blocked?.onTimeout();
+    this.unblock(client);
+  }
+
   /** Ends the wait of a client that goes away or is reset. */
   forget(client: Client): void {
     const { blocked } = client;
     if (blocked === undefined) return;
-    clearTimeout(blocked.timer);
+    blocked.timer?.stop();
     client.blocked = undefined;
     this.count--;
     blocked.onEnd();

@@ -2,8 +2,9 @@
  * A client: who is connected and what state the protocol keeps for it. Its bytes come and go through
  * its {@link Connection}; its commands are run by the router.
  */
+import { Queue } from "../bytes/queue.ts";
 import type { Args } from "../resp/args.ts";
-import type { RequestLimits } from "../resp/decoder.ts";
+import type { CommandBatch, Requester, RequestLimits } from "../resp/decoder.ts";
 import { ReplyWriter } from "../resp/reply_writer.ts";
 import type { Database } from "../store/database.ts";
 import type { Blocked } from "./blocking.ts";
@@ -19,13 +20,13 @@ import type { Transaction } from "./transactions.ts";
  */
 export type ReplyMode = "on" | "off" | "skip" | "skipping";
 
-export class Client {
+export class Client implements Requester {
   readonly id: number;
   readonly server: Server;
   readonly connection: Connection;
   /** Replies go here; the connection sends them. */
   readonly reply = new ReplyWriter();
-  /** What the connection's decoder accepts. */
+  /** What its decoder accepts: the server's, shared by all. */
   readonly limits: RequestLimits;
   db: Database;
   /** Bits of {@link GATE}. */
@@ -51,16 +52,20 @@ export class Client {
   blocked: Blocked | undefined;
   /** Whether its commands wait for CLIENT PAUSE to end. */
   postponed = false;
-  /** Commands that came while it was blocked or postponed, in order. */
-  pending: Args[] = [];
+  /** Commands that came while it was halted, in order. */
+  readonly pending = new Queue<CommandBatch>();
   pendingBytes = 0;
-  /** A protocol error behind the pending commands. */
-  pendingError: string | undefined;
+  /** Whether it waits for the router to go on with what is pending. */
+  resuming = false;
 
   /** Nothing more is run; the connection ends when what is written has been sent. */
   closing = false;
   replyMode: ReplyMode = "on";
   noEvict = false;
+  /** Its class of `client-output-buffer-limit`. */
+  outputClass: "normal" | "replica" | "pubsub" = "normal";
+  /** Since when it has been over its class's soft limit. */
+  overSoftLimitMs: number | undefined;
   /** Whether its replies wait to be sent at the end of the running batch. */
   flushQueued = false;
 
@@ -70,21 +75,15 @@ export class Client {
     this.connection = connection;
     this.db = server.dbs[0]!;
     this.createdMs = this.seenMs = server.time.nowMs;
-    const { values } = server.config;
-    const mustAuthenticate = values.requirepass !== "";
-    this.limits = {
-      maxBulkLength: Math.min(values["proto-max-bulk-len"], 2 ** 31 - 1),
-      maxCarry: values["client-query-buffer-limit"],
-      unauthenticated: mustAuthenticate,
-    };
-    if (mustAuthenticate) this.gates |= GATE.auth;
+    this.limits = server.requestLimits;
+    this.setGate(GATE.auth, server.config.values.requirepass !== "");
     this.reply.onError = server.onErrorReply;
     this.reply.onGrow = () => server.limitOutput(this);
   }
 
   /** Whether commands must wait that were read after the running one. */
   get halted(): boolean {
-    return this.blocked !== undefined || this.postponed || this.closing;
+    return this.blocked !== undefined || this.postponed || this.closing || this.resuming;
   }
 
   get authenticated(): boolean {
@@ -93,20 +92,21 @@ export class Client {
 
   setAuthenticated(authenticated: boolean): void {
     this.setGate(GATE.auth, !authenticated);
-    this.limits.unauthenticated = !authenticated;
   }
 
   setGate(bit: number, on: boolean): void {
     this.gates = on ? this.gates | bit : this.gates & ~bit;
   }
 
-  /** Keeps commands for when it is no longer halted. */
-  postpone(commands: Args[], error: string | undefined): void {
-    for (const args of commands) {
-      this.pending.push(args);
-      this.pendingBytes += args.buf.length;
-    }
-    this.pendingError ??= error;
+  /** Keeps a batch's remaining commands, which it owns, for when it is no longer halted. */
+  postpone(batch: CommandBatch): void {
+    this.pending.push(batch);
+    this.pendingBytes += batch.heldBytes;
+  }
+
+  /** Whether RESP2's subscribed mode is on, in which PING answers otherwise. */
+  get isSubscribed(): boolean {
+    return (this.gates & GATE.subscribed) !== 0;
   }
 
   /**
@@ -153,6 +153,7 @@ export class Client {
   /** Closes at once; what is written is lost. */
   close(): void {
     this.closing = true;
+    this.reply.muted = true;
     this.connection.close();
   }
 }

@@ -68,6 +68,8 @@ function flagBits(names: readonly FlagName[]): number {
 }
 
 const SLOTS = 2048;
+/** No command's name is longer, so a longer one need not be read. */
+const LONGEST_NAME = 32;
 
 /** All commands, found by the bytes of their name without making a string. */
 export class CommandTable {
@@ -90,6 +92,7 @@ export class CommandTable {
     const { buf } = args;
     const off = args.off(0);
     const len = args.len(0);
+    if (len > LONGEST_NAME) return undefined;
     let slot = 0;
     for (let i = off; i < off + len; i++) slot = mix(slot, buf[i]!);
     for (;; slot = (slot + 1) % SLOTS) {

@@ -3,45 +3,40 @@
  * command was not run; its client is postponed with that command first in its pending ones.
  */
 import type { Client } from "./client.ts";
+import { Timer } from "./timer.ts";
 
 export class Pause {
   /** Whether all commands wait, or only those that write. */
   all = false;
-  /** Until when: milliseconds since the epoch; 0 when there is no pause. */
-  untilMs = 0;
 
-  readonly #nowMs: () => number;
   readonly #setGate: (on: boolean) => void;
   readonly #resume: (client: Client) => void;
   readonly #clients = new Set<Client>();
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  /** When the pause ends, on the clock of performance.now(); 0 when there is none. */
+  #endMs = 0;
+  #timer: Timer | undefined;
 
-  constructor(
-    nowMs: () => number,
-    setGate: (on: boolean) => void,
-    resume: (client: Client) => void,
-  ) {
-    this.#nowMs = nowMs;
+  /** `setGate` tells the router of the pause, `resume` lets a client go on. */
+  constructor(setGate: (on: boolean) => void, resume: (client: Client) => void) {
     this.#setGate = setGate;
     this.#resume = resume;
   }
 
   /** Pauses for at least so long: a pause in force is neither shortened nor made weaker. */
   start(durationMs: number, all: boolean): void {
-    const untilMs = this.#nowMs() + durationMs;
     this.all ||= all;
-    if (untilMs <= this.untilMs) return;
-    this.untilMs = untilMs;
+    const endMs = performance.now() + durationMs;
+    if (endMs <= this.#endMs) return;
+    this.#endMs = endMs;
     this.#setGate(true);
-    clearTimeout(this.#timer);
-    // Timers count 31 bits of milliseconds; a longer pause is looked at again then.
-    this.#timer = setTimeout(() => this.#over(), Math.min(durationMs, 2 ** 31 - 1));
+    this.#timer?.stop();
+    this.#timer = new Timer(durationMs, () => this.end());
   }
 
   /** Ends the pause and runs what waited, in the order in which it came. */
   end(): void {
-    clearTimeout(this.#timer);
-    this.untilMs = 0;
+    this.#timer?.stop();
+    this.#endMs = 0;
     this.all = false;
     this.#setGate(false);
     const clients = [...this.#clients];
@@ -59,11 +54,5 @@ export class Pause {
 
   forget(client: Client): void {
     this.#clients.delete(client);
-  }
-
-  #over(): void {
-    const leftMs = this.untilMs - this.#nowMs();
-    if (leftMs <= 0) this.end();
-    else this.#timer = setTimeout(() => this.#over(), Math.min(leftMs, 2 ** 31 - 1));
   }
 }

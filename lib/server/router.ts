@@ -10,6 +10,7 @@
  */
 import { MAX_PREFETCH } from "../bytes/byte_map.ts";
 import { hashBytes } from "../bytes/hash.ts";
+import { Queue } from "../bytes/queue.ts";
 import { FLAGS } from "../commands/spec.ts";
 import { Args } from "../resp/args.ts";
 import type { CommandBatch } from "../resp/decoder.ts";
@@ -23,12 +24,16 @@ import type { Server } from "./server.ts";
 const PREFETCH_FROM_WORDS = 18;
 
 const NO_SPANS = new Int32Array(0);
+const NO_BYTES: Uint8Array = new Uint8Array(0);
 
 export class Router {
   readonly commands: CommandTable;
   readonly #server: Server;
   /** The running batch's arguments: one object for all commands of all clients. */
-  readonly #args = new Args(new Uint8Array(0), NO_SPANS, 0, 0);
+  readonly #args = new Args(NO_BYTES, NO_SPANS, 0, 0);
+  /** Whether a batch runs: whoever is woken meanwhile waits for its end. */
+  #running = false;
+  readonly #resumed = new Queue<Client>();
 
   /** Hashes of the first argument of the batch's next commands. */
   readonly #hashes = new Int32Array(MAX_PREFETCH);
@@ -53,51 +58,90 @@ export class Router {
     server.time.refresh();
     client.seenMs = server.time.nowMs;
     if (client.halted || client.pending.length > 0) {
-      client.postpone(batch.own(0), batch.error);
-      server.limitInput(client);
+      client.postpone(batch.own());
+      server.limitInput(client, batch.overflow);
       return;
     }
     this.#begin();
+    this.#run(client, batch);
+    if (client.halted && !client.closing) client.postpone(batch.own());
+    this.#end();
+    client.connection.flush();
+  }
+
+  /**
+   * Lets a client go on that was halted: its pending commands run when the running batch is over, so
+   * never inside another client's command or transaction.
+   */
+  resume(client: Client): void {
+    if (client.resuming || client.closing) return;
+    client.resuming = true;
+    this.#resumed.push(client);
+    if (this.#running) return;
+    this.#server.time.refresh();
+    this.settle();
+  }
+
+  /** Sends what was written, and lets those go on who were woken, outside any client's batch. */
+  settle(): void {
+    this.#begin();
+    this.#end();
+  }
+
+  /** Runs the commands of a batch from `batch.at` on, until one halts the client. */
+  #run(client: Client, batch: CommandBatch): void {
     const args = this.#args;
     args.buf = batch.buf;
     const spans = args.spans = batch.spans;
-    let hashed = this.#prefetch(client, batch, 0);
+    let hashed = this.#prefetch(client, batch);
     let number = 0;
-    let at = 0;
-    while (at < batch.used) {
+    while (batch.at < batch.used) {
+      const at = batch.at;
       args.count = spans[at]!;
       args.base = at + 1;
+      const next = at + 1 + 2 * args.count;
       if (hashed > 0) {
         if (number === hashed) {
-          hashed = this.#prefetch(client, batch, at);
+          hashed = this.#prefetch(client, batch);
           number = 0;
         }
         args.hashed = true;
         args.hash = this.#hashes[number++]!;
       }
       this.#execute(client, args);
-      if (client.halted) {
-        if (client.postponed) client.postpone(batch.own(at), batch.error);
-        else if (client.blocked) client.postpone(batch.own(at + 1 + 2 * args.count), batch.error);
-        break;
-      }
-      at += 1 + 2 * args.count;
+      // A postponed command was not run: it is the first to run later.
+      if (!client.postponed) batch.at = next;
+      if (client.halted) break;
     }
     args.spans = NO_SPANS;
+    args.buf = NO_BYTES;
     args.hashed = false;
-    if (at >= batch.used && batch.error !== undefined) this.#refuse(client, batch.error);
-    if (batch.overflow) server.limitInput(client, true);
-    this.#end();
+    if (client.halted) return;
+    if (batch.error !== undefined) this.#refuse(client, batch.error);
+    if (batch.overflow) this.#server.limitInput(client, true);
+  }
+
+  /** Runs what is pending of a client that is no longer halted. */
+  #runPending(client: Client): void {
+    const { pending } = client;
+    while (!client.halted) {
+      const batch = pending.peek();
+      if (batch === undefined) break;
+      this.#run(client, batch);
+      if (batch.at < batch.used) break;
+      pending.shift();
+      client.pendingBytes -= batch.heldBytes;
+    }
     client.connection.flush();
   }
 
   /**
-   * Hashes the first argument of a batch's commands from word `at` on, as far as there is room, and
-   * lets the store fetch their entries together. It is a key nearly always; if not, no harm is done.
+   * Hashes the first argument of a batch's next commands, as far as there is room, and lets the store fetch their entries together. It is a key nearly always; if not, no harm is done.
    * Returns how many commands were hashed: 0 for a batch too short to gain from it.
    */
-  #prefetch(client: Client, batch: CommandBatch, at: number): number {
+  #prefetch(client: Client, batch: CommandBatch): number {
     const { buf, spans, used } = batch;
+    let { at } = batch;
     if (at === 0 && used < PREFETCH_FROM_WORDS) return 0;
     const hashes = this.#hashes;
     let count = 0;
@@ -110,62 +154,64 @@ export class Router {
     return count;
   }
 
-  /** Runs what was kept while a client was blocked or paused. */
-  resume(client: Client): void {
-    this.#server.time.refresh();
-    this.#begin();
-    while (!client.halted) {
-      const args = client.pending.shift();
-      if (args === undefined) break;
-      client.pendingBytes -= args.buf.length;
-      this.#execute(client, args);
-      if (client.postponed) client.pending.unshift(args);
-    }
-    if (!client.halted && client.pendingError !== undefined) {
-      this.#refuse(client, client.pendingError);
-    }
-    this.#end();
-    client.connection.flush();
-  }
-
   /** Runs one command for a client, with its statistics: EXEC's way in, too. */
   call(client: Client, command: Command, args: Args): void {
     const { reply } = client;
     const errors = reply.errors;
+    const written = reply.bytes;
+    this.#server.stats.commands++;
     const timed = command.timed || this.#server.timesEachCommand;
     if (timed) this.#share();
     try {
       command.handler!(client, args);
     } catch (error) {
       if (error instanceof ReplyError) reply.error(error.message);
-      else this.#server.reportBug(client, command, error);
+      else {
+        this.#server.reportBug(command.fullName, error);
+        // With half a reply written, what follows could not be understood.
+        if (reply.bytes > written) client.closeAfterReplies();
+        else reply.error("ERR internal error, see the server's log");
+      }
     }
     if (reply.errors !== errors) command.failed++;
     if (command.batchCalls++ === 0) this.#called.push(command);
     this.#batchCalls++;
     if (timed) {
       const usec = this.#share();
-      if (usec >= this.#server.slowlog.thresholdUsec) {
-        this.#server.slowlog.note(client, args, usec);
+      const { slowlog } = this.#server;
+      if (usec >= slowlog.thresholdUsec && (command.flags & FLAGS.skip_slowlog) === 0) {
+        slowlog.note(client, args, usec);
       }
     }
   }
 
   #execute(client: Client, args: Args): void {
+    const command = this.#admissible(client, args);
+    if (command !== undefined) {
+      if ((this.#server.gates | client.gates) === 0) this.call(client, command, args);
+      else this.#admit(client, command, args);
+    }
+    if ((client.gates & GATE.silenced) !== 0 && !client.postponed) client.nextSilence();
+  }
+
+  /** The command that the arguments call, or undefined where the answer is an error. */
+  #admissible(client: Client, args: Args): Command | undefined {
     let command = this.commands.find(args);
     if (command === undefined || (command.subcommands.size > 0 && args.count > 1)) {
       const resolved = this.commands.resolve(args);
-      if (typeof resolved === "string") return this.#reject(client, undefined, resolved);
+      if (typeof resolved === "string") {
+        this.#reject(client, undefined, resolved);
+        return undefined;
+      }
       command = resolved;
     }
     client.lastCommand = command;
     if (command.handler === undefined || !command.takes(args.count)) {
       const line = `ERR wrong number of arguments for '${command.fullName}' command`;
-      return this.#reject(client, command, line);
+      this.#reject(client, command, line);
+      return undefined;
     }
-    if ((this.#server.gates | client.gates) === 0) this.call(client, command, args);
-    else this.#admit(client, command, args);
-    this.#server.stats.commands++;
+    return command;
   }
 
   /** Asks every gate that may apply; runs, queues, postpones or refuses the command. */
@@ -215,19 +261,20 @@ export class Router {
     }
     if (inMulti && !command.traits.has("unqueued")) {
       client.transaction!.queue(command, args);
+      const tooMuch = client.transaction!.bytes > client.limits.maxQueryBytes;
+      if (tooMuch) return server.limitInput(client, true);
       client.reply.queued();
       return;
     }
     this.#callGated(client, command, args, gates);
   }
 
-  /** Runs a command for a client whose state changes how: no touching, no replies. */
+  /** Runs a command for a client with CLIENT NO-TOUCH, or in any other state. */
   #callGated(client: Client, command: Command, args: Args, gates: number): void {
     const { access } = this.#server;
     access.touching = (gates & GATE.noTouch) === 0 || command.traits.has("always_touches");
     this.call(client, command, args);
     access.touching = true;
-    if ((client.gates & GATE.silenced) !== 0) client.nextSilence();
   }
 
   /** Whether a command, or the transaction that it executes, has one of these flags. */
@@ -241,11 +288,14 @@ export class Router {
   #reject(client: Client, command: Command | undefined, line: string): void {
     if (command !== undefined) command.rejected++;
     if (client.transaction !== undefined) {
-      if (command?.traits.has("executes_queue")) client.discard();
-      else client.transaction.refused = true;
+      if (command?.traits.has("executes_queue")) {
+        client.discard();
+        line = `EXECABORT Transaction discarded because of: ${line.replace(/^ERR /, "")}`;
+      } else {
+        client.transaction.refused = true;
+      }
     }
     client.reply.error(line);
-    this.#server.stats.commands++;
   }
 
   /** Answers bytes that are no request, and closes. */
@@ -256,12 +306,20 @@ export class Router {
   }
 
   #begin(): void {
+    this.#running = true;
     this.#clockMs = performance.now();
   }
 
-  /** Ends a batch: accounts for its time and sends what it wrote to other clients. */
+  /** Ends a batch: accounts for its time, lets those go on whom it woke, sends what others got. */
   #end(): void {
     if (this.#batchCalls > 0) this.#share();
+    for (let client = this.#resumed.shift(); client !== undefined; client = this.#resumed.shift()) {
+      client.resuming = false;
+      if (client.closing) continue;
+      this.#runPending(client);
+      if (this.#batchCalls > 0) this.#share();
+    }
+    this.#running = false;
     this.#server.flushOthers();
   }
 
@@ -283,7 +341,6 @@ export class Router {
       }
       this.#called.length = 0;
       this.#batchCalls = 0;
-      if (usec > 1000) this.#server.time.refresh();
     }
     return usec;
   }

@@ -7,14 +7,22 @@ import type { Config } from "../config/config.ts";
 import { AccessPolicy } from "../store/access.ts";
 import { Database, type DatabaseContext, KeyspaceStats } from "../store/database.ts";
 import { CachedTime } from "../store/time.ts";
+import { ActiveExpiry } from "../store/active_expiry.ts";
+import { Eviction } from "../store/eviction.ts";
+import type { RequestLimits } from "../resp/decoder.ts";
 import { Blocking } from "./blocking.ts";
 import { Client } from "./client.ts";
-import { type Command, CommandTable } from "./command.ts";
+import { CommandTable } from "./command.ts";
 import { Connection } from "./connection.ts";
+import { applyConfig } from "./apply_config.ts";
+import { Cron } from "./cron.ts";
 import { Effects } from "./effects.ts";
 import { GATE } from "./gates.ts";
 import { listen } from "./listen.ts";
 import type { Log } from "./log.ts";
+import { ReplyError } from "../resp/reply_error.ts";
+import { latin1Bytes } from "../bytes/text.ts";
+import { clientInfo } from "./client_info.ts";
 import { Pause } from "./pause.ts";
 import { Router } from "./router.ts";
 import { Slowlog } from "./slowlog.ts";
@@ -48,6 +56,11 @@ export class Server implements AsyncDisposable {
   readonly blocking = new Blocking((client) => this.router.resume(client));
   readonly pause: Pause;
   readonly databaseContext: DatabaseContext;
+  readonly activeExpiry: ActiveExpiry;
+  readonly eviction: Eviction;
+  readonly cron: Cron;
+  /** What every connection's decoder accepts. */
+  readonly requestLimits: RequestLimits;
   readonly onErrorReply = (line: string) => this.stats.noteError(line);
   readonly startedMs: number;
   /** 40 hex digits that name this run: INFO's run_id. */
@@ -63,6 +76,7 @@ export class Server implements AsyncDisposable {
   /** Clients with replies to send at the end of the running batch. */
   #flushes: Client[] = [];
   #closing = false;
+  readonly #closed = Promise.withResolvers<void>();
 
   constructor(parts: ServerParts) {
     this.config = parts.config;
@@ -85,15 +99,20 @@ export class Server implements AsyncDisposable {
       (_, number) => new Database(number, this.databaseContext),
     );
     this.pause = new Pause(
-      parts.clock,
       (on) => this.setGate(GATE.paused, on),
       (client) => this.router.resume(client),
     );
+    this.requestLimits = { maxBulkLength: 0, maxQueryBytes: 0 };
+    this.activeExpiry = new ActiveExpiry();
+    this.eviction = new Eviction(this.dbs, this.databaseContext, () => this.usedMemory);
+    this.cron = new Cron(this);
+    applyConfig(this);
   }
 
-  /** Binds every address of the configuration; throws one Error with a sentence where it cannot. */
-  async listen(): Promise<void> {
-    this.#listeners = await listen(this.config, this.log);
+  /** Binds every address of the configuration and serves; throws ListenError. */
+  listen(): void {
+    this.#listeners = listen(this.config.values);
+    this.cron.start();
     for (const listener of this.#listeners) this.#accept(listener);
   }
 
@@ -102,6 +121,26 @@ export class Server implements AsyncDisposable {
     for (const { addr } of this.#listeners) if (addr.transport === "tcp") return addr.port;
     return 0;
   }
+
+  /** Every address that it listens on. */
+  get addresses(): readonly Deno.Addr[] {
+    return this.#listeners.map(({ addr }) => addr);
+  }
+
+  /** Resolves when the server has closed, by {@link Server.close} or SHUTDOWN. */
+  get closed(): Promise<void> {
+    return this.#closed.promise;
+  }
+
+  /** Bytes of the databases and of what waits for clients: what `maxmemory` limits. */
+  get usedMemory(): number {
+    let bytes = 0;
+    for (const db of this.dbs) bytes += db.usedBytes;
+    return bytes + this.clientBytes;
+  }
+
+  /** Bytes of replies and commands that wait, of all clients. */
+  clientBytes = 0;
 
   setGate(bit: number, on: boolean): void {
     this.gates = on ? this.gates | bit : this.gates & ~bit;
@@ -126,25 +165,49 @@ export class Server implements AsyncDisposable {
 
   /** Frees memory as `maxmemory-policy` says; returns whether the rest is within `maxmemory`. */
   makeRoom(): boolean {
-    return true;
+    return this.eviction.makeRoom();
   }
 
   /** Closes a client whose unread commands outgrew `client-query-buffer-limit`. */
   limitInput(client: Client, overflow = false): void {
-    if (!overflow && client.pendingBytes <= client.limits.maxCarry) return;
+    if (!overflow && client.pendingBytes <= this.requestLimits.maxQueryBytes) return;
+    this.log.warning(
+      `Closing client that reached max query buffer length: ${clientInfo(client)}`,
+    );
     this.stats.queryBufferDisconnections++;
     client.close();
   }
 
-  /** Closes a client that does not read what it is sent. */
-  limitOutput(_client: Client): void {
+  /** Closes a client that does not read what it is sent, by `client-output-buffer-limit`. */
+  limitOutput(client: Client): void {
+    const limit = this.config.values["client-output-buffer-limit"][client.outputClass];
+    const waiting = client.connection.unsentBytes;
+    const overHard = limit.hardBytes > 0 && waiting > limit.hardBytes;
+    const overSoft = limit.softBytes > 0 && waiting > limit.softBytes;
+    if (!overSoft) client.overSoftLimitMs = undefined;
+    else client.overSoftLimitMs ??= this.time.nowMs;
+    const softMs = overSoft ? this.time.nowMs - client.overSoftLimitMs! : 0;
+    if (!overHard && !(overSoft && softMs > limit.softSeconds * 1000)) return;
+    this.log.warning(
+      `Client ${clientInfo(client)} closed for overcoming of output buffer limits.`,
+    );
+    this.stats.outputBufferDisconnections++;
+    client.close();
   }
 
-  /** A handler threw what is no ReplyError: our mistake, and one client's answer. */
-  reportBug(client: Client, command: Command, error: unknown): void {
+  /** Closes a client that was idle for longer than `timeout`. */
+  checkTimeout(client: Client): void {
+    const { timeout } = this.config.values;
+    if (timeout === 0 || client.blocked !== undefined || client.isSubscribed) return;
+    if (this.time.nowMs - client.seenMs <= timeout * 1000) return;
+    this.log.verbose("Closing idle client");
+    client.close();
+  }
+
+  /** Something was thrown that is no ReplyError: our mistake. The server goes on. */
+  reportBug(where: string, error: unknown): void {
     const stack = error instanceof Error ? error.stack : String(error);
-    this.log.warning(`Internal error in ${command.fullName}, please report it: ${stack}`);
-    client.reply.error("ERR internal error, see the server's log");
+    this.log.warning(`Internal error in ${where}, please report it: ${stack}`);
   }
 
   /** A connection has ended: nothing of its client remains. */
@@ -157,12 +220,53 @@ export class Server implements AsyncDisposable {
     this.clients.delete(client.id);
   }
 
+  /**
+   * SHUTDOWN: ends the server, unless the data should be saved and cannot be. There is no persistence
+   * yet, so nothing is saved; asking for it is refused unless `force`.
+   */
+  shutdown(options: ShutdownOptions): void {
+    this.log.notice("User requested shutdown...");
+    if (options.save === true) {
+      this.log.warning("Cannot save the data set: persistence is not available.");
+      if (!options.force) throw new ReplyError("ERR Errors trying to SHUTDOWN. Check logs.");
+    }
+    this.log.warning("Redis is now ready to exit, bye bye...");
+    this.close();
+  }
+
+  /** SIGINT or SIGTERM: SHUTDOWN as `shutdown-on-sigint` and `shutdown-on-sigterm` have it. */
+  receiveSignal(signal: "SIGINT" | "SIGTERM"): void {
+    this.log.warning(`Received ${signal} scheduling shutdown...`);
+    const { values } = this.config;
+    const options = signal === "SIGINT"
+      ? values["shutdown-on-sigint"]
+      : values["shutdown-on-sigterm"];
+    try {
+      this.shutdown({
+        ...(options.includes("save") ? { save: true } : {}),
+        now: options.includes("now"),
+        force: options.includes("force"),
+      });
+    } catch (error) {
+      if (!(error instanceof ReplyError)) throw error;
+    }
+  }
+
+  /** Whether there was a shutdown that waited and now does not happen. */
+  abortShutdown(): boolean {
+    return false;
+  }
+
   /** Stops listening and closes every connection. */
   close(): Promise<void> {
+    if (this.#closing) return this.closed;
     this.#closing = true;
+    this.cron.stop();
+    this.pause.end();
     for (const listener of this.#listeners) listener.close();
     for (const client of this.clients.values()) client.close();
-    return Promise.resolve();
+    this.#closed.resolve();
+    return this.closed;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -170,26 +274,61 @@ export class Server implements AsyncDisposable {
   }
 
   async #accept(listener: Deno.Listener): Promise<void> {
+    let failing = false;
     while (!this.#closing) {
-      let conn: Deno.Conn;
       try {
-        conn = await listener.accept();
+        this.#welcome(await listener.accept());
+        failing = false;
       } catch (error) {
         if (this.#closing) return;
-        this.log.warning(`Accepting a connection failed: ${error}`);
-        continue;
+        // Out of file descriptors, say: that passes, so wait, and say it once.
+        if (!failing) this.log.warning(`Accepting a connection failed: ${error}`);
+        failing = true;
+        await new Promise((resolve) => setTimeout(resolve, ACCEPT_AGAIN_MS));
       }
-      this.#welcome(conn);
     }
   }
 
   #welcome(conn: Deno.Conn): void {
+    const refusal = this.#refusal(conn);
+    if (refusal !== undefined) {
+      this.stats.rejectedConnections++;
+      conn.write(latin1Bytes(`-${refusal}\r\n`)).catch(() => {}).finally(() => conn.close());
+      return;
+    }
     const connection = new Connection(this, conn);
     const client = new Client(this, connection, this.#nextClientId++);
     this.clients.set(client.id, client);
     this.stats.connections++;
     connection.serve(client);
   }
+
+  /** Why a new connection is not served, as an error line; undefined if it is. */
+  #refusal(conn: Deno.Conn): string | undefined {
+    const { values } = this.config;
+    if (this.clients.size >= values.maxclients) return "ERR max number of clients reached";
+    const isOpen = values["protected-mode"] && values.requirepass === "";
+    if (isOpen && conn.remoteAddr.transport === "tcp" && !isLoopback(conn.remoteAddr.hostname)) {
+      return PROTECTED;
+    }
+    return undefined;
+  }
+}
+
+export interface ShutdownOptions {
+  /** SAVE, NOSAVE, or neither. */
+  readonly save?: boolean;
+  readonly now: boolean;
+  readonly force: boolean;
+}
+
+const ACCEPT_AGAIN_MS = 100;
+
+const PROTECTED =
+  "DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the default user. In this mode connections are only accepted from the loopback interface. If you want to connect from external computers to Redis you may adopt one of the following solutions: 1) Just disable protected mode sending the command 'CONFIG SET protected-mode no' from the loopback interface by connecting to Redis from the same host the server is running, however MAKE SURE Redis is not publicly accessible from internet if you do so. Use CONFIG REWRITE to make this change permanent. 2) Alternatively you can just disable the protected mode by editing the Redis configuration file, and setting the protected mode option to 'no', and then restarting the server. 3) If you started the server manually just for testing, restart it with the '--protected-mode no' option. 4) Setup a an authentication password for the default user. NOTE: You only need to do one of the above things in order for the server to start accepting connections from the outside.";
+
+function isLoopback(address: string): boolean {
+  return address.startsWith("127.") || address === "::1" || address.startsWith("::ffff:127.");
 }
 
 function hexDigits(count: number, random: () => number): string {

@@ -1,0 +1,72 @@
+/** The configuration's values where they take effect: once at the start, and after each CONFIG SET. */
+import type { Config, ConfigValues, DirectiveName } from "../config/config.ts";
+import { GATE } from "./gates.ts";
+import type { Server } from "./server.ts";
+
+/** Microseconds below which a command must be timed by itself to be found slow. */
+const TIMED_BELOW_USEC = 1000;
+
+export function applyConfig(server: Server): void {
+  const { config, slowlog, access, requestLimits, eviction, log } = server;
+
+  use(config, "slowlog-log-slower-than", (usec) => {
+    slowlog.thresholdUsec = usec < 0 ? Infinity : usec;
+    server.timesEachCommand = slowlog.thresholdUsec < TIMED_BELOW_USEC;
+  });
+  use(config, "slowlog-max-len", (length) => {
+    slowlog.maxLength = length;
+    slowlog.trim();
+  });
+  use(config, "maxmemory", (bytes) => {
+    eviction.maxMemory = bytes;
+    server.setGate(GATE.memory, bytes > 0);
+    if (bytes > 0) eviction.makeRoom();
+  });
+  use(config, "maxmemory-policy", (policy) => {
+    eviction.policy = policy;
+    access.lfu = policy.endsWith("-lfu");
+  });
+  use(config, "maxmemory-samples", (samples) => {
+    eviction.samples = samples;
+  });
+  use(config, "maxmemory-eviction-tenacity", (tenacity) => {
+    eviction.tenacity = tenacity;
+  });
+  use(config, "lfu-log-factor", (factor) => {
+    access.lfuLogFactor = factor;
+  });
+  use(config, "lfu-decay-time", (minutes) => {
+    access.lfuDecayMinutes = minutes;
+  });
+  use(config, "proto-max-bulk-len", (bytes) => {
+    requestLimits.maxBulkLength = Math.min(bytes, 2 ** 31 - 1);
+  });
+  use(config, "client-query-buffer-limit", (bytes) => {
+    requestLimits.maxQueryBytes = Math.min(bytes, 2 ** 31 - 1);
+  });
+  use(config, "notify-keyspace-events", (classes) => {
+    server.effects.eventClasses = classes;
+  });
+  use(config, "active-expire-effort", (effort) => {
+    server.activeExpiry.effort = effort;
+  });
+  use(config, "loglevel", (level) => {
+    log.level = level;
+  });
+  config.onChange("hz", () => server.cron.start());
+  config.onChange("requirepass", (password) => {
+    // As in Redis, whoever is connected stays so when the password goes or comes.
+    if (password !== "") return;
+    for (const client of server.clients.values()) client.setAuthenticated(true);
+  });
+}
+
+/** Applies a value now and whenever it changes. */
+function use<N extends DirectiveName>(
+  config: Config,
+  name: N,
+  apply: (value: ConfigValues[N]) => void,
+): void {
+  apply(config.values[name]);
+  config.onChange(name, apply);
+}

@@ -1,0 +1,108 @@
+/**
+ * What the server does by the clock, `hz` times a second: expiry, rehashing, time-outs of clients,
+ * and the rates that INFO tells. Each round is bounded, since clients wait for it.
+ */
+import type { Client } from "./client.ts";
+import type { Server } from "./server.ts";
+
+/** Of each second, as Redis: at most a quarter for expiry. */
+const EXPIRY_SHARE = 0.25;
+/** Milliseconds a round for moving on indexes that grow or shrink while nobody writes. */
+const REHASH_MS = 1;
+const REHASH_SLOTS = 512;
+/** Clients looked at in a round, at least; all of them within a second. */
+const MIN_CLIENTS = 5;
+const SAMPLES = 16;
+const SAMPLE_MS = 100;
+
+/** A counter's rate over its last samples. */
+export class Rate {
+  #samples = new Float64Array(SAMPLES);
+  #next = 0;
+  #lastCount = 0;
+  #lastMs = 0;
+
+  sample(count: number, nowMs: number): void {
+    const elapsedMs = nowMs - this.#lastMs;
+    if (elapsedMs > 0 && this.#lastMs > 0) {
+      this.#samples[this.#next] = Math.max(0, (count - this.#lastCount) * 1000 / elapsedMs);
+      this.#next = (this.#next + 1) % SAMPLES;
+    }
+    this.#lastCount = count;
+    this.#lastMs = nowMs;
+  }
+
+  get perSecond(): number {
+    return this.#samples.reduce((sum, sample) => sum + sample, 0) / SAMPLES;
+  }
+}
+
+export class Cron {
+  readonly commandRate = new Rate();
+  readonly inputRate = new Rate();
+  readonly outputRate = new Rate();
+  readonly #server: Server;
+  #interval: ReturnType<typeof setInterval> | undefined;
+  #sampledMs = 0;
+  /** Clients yet to be looked at in this second. */
+  #clients: Iterator<Client> | undefined;
+
+  constructor(server: Server) {
+    this.#server = server;
+  }
+
+  /** Starts, or starts anew with the configuration's `hz`. */
+  start(): void {
+    this.stop();
+    const { hz } = this.#server.config.values;
+    this.#interval = setInterval(() => this.#round(), 1000 / hz);
+    // The timer alone is no reason to keep a program running that embeds a closed server.
+    Deno.unrefTimer(Number(this.#interval));
+  }
+
+  stop(): void {
+    clearInterval(this.#interval);
+  }
+
+  #round(): void {
+    const server = this.#server;
+    server.time.refresh();
+    const startMs = performance.now();
+    const { hz } = server.config.values;
+    server.activeExpiry.run(server.dbs, 1000 / hz * EXPIRY_SHARE);
+    this.#rehash();
+    this.#watchClients(hz);
+    if (startMs - this.#sampledMs >= SAMPLE_MS) {
+      this.#sampledMs = startMs;
+      const { stats } = server;
+      this.commandRate.sample(stats.commands, startMs);
+      this.inputRate.sample(stats.inputBytes, startMs);
+      this.outputRate.sample(stats.outputBytes, startMs);
+      stats.peakMemoryBytes = Math.max(stats.peakMemoryBytes, server.usedMemory);
+    }
+    server.router.settle();
+  }
+
+  #rehash(): void {
+    if (!this.#server.config.values.activerehashing) return;
+    const untilMs = performance.now() + REHASH_MS;
+    for (const { map } of this.#server.dbs) {
+      while (map.rehashing && performance.now() < untilMs) map.rehash(REHASH_SLOTS);
+    }
+  }
+
+  #watchClients(hz: number): void {
+    const server = this.#server;
+    const count = Math.max(MIN_CLIENTS, Math.ceil(server.clients.size / hz));
+    for (let i = 0; i < count; i++) {
+      this.#clients ??= server.clients.values();
+      const { value, done } = this.#clients.next();
+      if (done === true) {
+        this.#clients = undefined;
+        return;
+      }
+      server.checkTimeout(value);
+      server.limitOutput(value);
+    }
+  }
+}
