@@ -1,7 +1,8 @@
 /** Requests: bytes to commands, whole, split anywhere, pipelined, and the errors of what is none. */
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { latin1 } from "../lib/bytes/text.ts";
-import { type CommandBatch, RespDecoder } from "../lib/resp/decoder.ts";
+import { Args } from "../lib/resp/args.ts";
+import { type CommandBatch, type RequestLimits, RespDecoder } from "../lib/resp/decoder.ts";
 import { type Rng, seeded } from "./support/rng.ts";
 
 interface Decoded {
@@ -11,7 +12,8 @@ interface Decoded {
 }
 
 interface Options {
-  limits?: Partial<{ maxBulkLength: number; maxCarry: number; unauthenticated: boolean }>;
+  limits?: Partial<RequestLimits>;
+  authenticated?: boolean;
   /** Authenticates when this command is run. */
   authenticatesOn?: string;
 }
@@ -21,18 +23,26 @@ interface Options {
  * does, and copies each batch before the next chunk goes in.
  */
 async function decode(chunks: readonly string[], options: Options = {}): Promise<Decoded> {
-  const limits = {
-    maxBulkLength: 512 * 1024 * 1024,
-    maxCarry: 1024 * 1024 * 1024,
-    unauthenticated: false,
-    ...options.limits,
+  const requester = {
+    limits: {
+      maxBulkLength: 512 * 1024 * 1024,
+      maxQueryBytes: 1024 * 1024 * 1024,
+      ...options.limits,
+    },
+    authenticated: options.authenticated ?? true,
   };
-  const decoder = new RespDecoder(limits);
+  let consumed = 0;
+  const decoder = new RespDecoder(requester, () => consumed++);
   const decoded: Decoded = { commands: [] };
+  let taken = 0;
+  let fed = 0;
   const take = (batch: CommandBatch) => {
-    for (const args of batch.own(0)) {
+    taken++;
+    const { buf, spans, used } = batch.own();
+    for (let at = 0; at < used; at += 1 + 2 * spans[at]!) {
+      const args = new Args(buf, spans, at + 1, spans[at]!);
       const command = Array.from({ length: args.count }, (_, i) => args.text(i));
-      if (command[0] === options.authenticatesOn) limits.unauthenticated = false;
+      if (command[0] === options.authenticatesOn) requester.authenticated = true;
       decoded.commands.push(command);
     }
     if (batch.error !== undefined) decoded.error = batch.error;
@@ -48,6 +58,7 @@ async function decode(chunks: readonly string[], options: Options = {}): Promise
   const buffer = new Uint8Array(Math.max(...chunks.map((chunk) => chunk.length)));
   for (const chunk of chunks) {
     if (decoded.error !== undefined || decoded.overflow) break;
+    fed++;
     for (let i = 0; i < chunk.length; i++) buffer[i] = chunk.charCodeAt(i);
     await writer.write(buffer.subarray(0, chunk.length));
     // The batch's reader comes some microtasks after the transform.
@@ -56,6 +67,8 @@ async function decode(chunks: readonly string[], options: Options = {}): Promise
   }
   await writer.close();
   await reading;
+  // Each chunk is given back by whoever used it up last, or its connection would never read again.
+  assert(consumed + taken >= fed);
   return decoded;
 }
 
@@ -148,16 +161,16 @@ Deno.test("a line without an end is refused from 64 KiB on", async () => {
 });
 
 Deno.test("an unauthenticated client may send 10 arguments of 16 KiB", async () => {
-  const limits = { unauthenticated: true };
+  const options = { authenticated: false };
   const most = Array.from({ length: 10 }, () => "x");
-  assertEquals(await decode([request(...most)], { limits }), { commands: [most] });
-  assertEquals(await decode([request(...most, "x")], { limits }), {
+  assertEquals(await decode([request(...most)], options), { commands: [most] });
+  assertEquals(await decode([request(...most, "x")], options), {
     commands: [],
     error: "Protocol error: unauthenticated multibulk length",
   });
   const long = "x".repeat(16 * 1024);
-  assertEquals(await decode([request("GET", long)], { limits }), { commands: [["GET", long]] });
-  assertEquals(await decode([request("GET", `${long}x`)], { limits }), {
+  assertEquals(await decode([request("GET", long)], options), { commands: [["GET", long]] });
+  assertEquals(await decode([request("GET", `${long}x`)], options), {
     commands: [],
     error: "Protocol error: unauthenticated bulk length",
   });
@@ -166,7 +179,7 @@ Deno.test("an unauthenticated client may send 10 arguments of 16 KiB", async () 
 Deno.test("what AUTH allows may follow it in the same bytes", async () => {
   const many = Array.from({ length: 11 }, (_, i) => String(i));
   const long = ["SET", "k", "x".repeat(16 * 1024 + 1)];
-  const options = { limits: { unauthenticated: true }, authenticatesOn: "AUTH" };
+  const options = { authenticated: false, authenticatesOn: "AUTH" };
   const bytes = request("AUTH", "secret") + request(...many);
   await assertDecodes(bytes, { commands: [["AUTH", "secret"], many] }, options);
   assertEquals(await decode([request("AUTH", "secret") + request(...long)], options), {
@@ -181,8 +194,8 @@ Deno.test("what AUTH allows may follow it in the same bytes", async () => {
 Deno.test("an incomplete command that outgrows the query buffer's limit is told of", async () => {
   const bytes = request("SET", "k", "x".repeat(4096));
   const chunks = bytes.match(/.{1,512}/gs)!;
-  assertEquals((await decode(chunks, { limits: { maxCarry: 2048 } })).overflow, true);
-  assertEquals(await decode(chunks, { limits: { maxCarry: 8192 } }), {
+  assertEquals((await decode(chunks, { limits: { maxQueryBytes: 2048 } })).overflow, true);
+  assertEquals(await decode(chunks, { limits: { maxQueryBytes: 8192 } }), {
     commands: [["SET", "k", "x".repeat(4096)]],
   });
 });

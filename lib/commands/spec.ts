@@ -40,6 +40,7 @@ export type FlagName = keyof typeof FLAGS;
  * - `executes_queue`: stands for the commands queued by MULTI wherever a gate asks for flags.
  * - `while_subscribed`: allowed to a subscribed RESP2 client.
  * - `fails_with_disk`: answers MISCONF after a failed snapshot although it writes nothing.
+ * - `protected`: only where `enable-debug-command` lets it.
  * - `always_touches`: counts as an access even for a client with CLIENT NO-TOUCH.
  */
 export type Trait =
@@ -47,6 +48,7 @@ export type Trait =
   | "executes_queue"
   | "while_subscribed"
   | "fails_with_disk"
+  | "protected"
   | "always_touches";
 
 /** Groups as COMMAND DOCS names them. */

@@ -50,6 +50,12 @@ export class Blocking {
     this.unblock(client);
   }
 
+  /** Ends a client's wait with an error: CLIENT UNBLOCK's, or one of what it waits for. */
+  fail(client: Client, line: string): void {
+    client.reply.error(line);
+    this.unblock(client);
+  }
+
   /** Ends the wait of a client that goes away or is reset. */
   forget(client: Client): void {
     const { blocked } = client;

@@ -15,8 +15,7 @@ import type { Server } from "./server.ts";
 import type { Transaction } from "./transactions.ts";
 
 /**
- * CLIENT REPLY: `skip` is for the command after it, so it stands for one command as `skip` and for
- * the next as `skipping`.
+ * CLIENT REPLY: after SKIP (`skip`) the next command is not answered (`skipping`).
  */
 export type ReplyMode = "on" | "off" | "skip" | "skipping";
 
@@ -127,13 +126,13 @@ export class Client implements Requester {
   /** CLIENT REPLY. */
   setReplyMode(mode: ReplyMode): void {
     this.replyMode = mode;
-    this.reply.muted = mode !== "on";
+    this.reply.muted = mode === "off" || mode === "skipping";
     this.setGate(GATE.silenced, mode !== "on");
   }
 
-  /** A command ran that nobody hears of: SKIP is over after the second. */
+  /** A command begins: after SKIP it is not answered, and the one after it is. */
   nextSilence(): void {
-    if (this.replyMode === "skip") this.replyMode = "skipping";
+    if (this.replyMode === "skip") this.setReplyMode("skipping");
     else if (this.replyMode === "skipping") this.setReplyMode("on");
   }
 

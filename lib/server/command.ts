@@ -25,6 +25,8 @@ export class Command {
   /** Whether each call is timed by itself: what costs the same however large the data is not. */
   readonly timed: boolean;
   readonly traits: ReadonlySet<Trait>;
+  /** Whether `enable-debug-command` decides who may call it: asked for every command. */
+  readonly isProtected: boolean;
 
   calls = 0;
   usec = 0;
@@ -41,6 +43,7 @@ export class Command {
     this.handler = spec.handler;
     this.timed = !spec.flags.includes("fast") && spec.complexity !== "O(1)";
     this.traits = new Set(spec.traits);
+    this.isProtected = this.traits.has("protected");
     this.subcommands = new Map(
       spec.subcommands?.map((sub) => [sub.name, new Command(sub, spec)]),
     );

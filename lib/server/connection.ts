@@ -69,6 +69,8 @@ export class Connection {
   readonly peer: string;
   readonly local: string;
   readonly isUnix: boolean;
+  /** Whether the peer is on this machine. */
+  readonly isLocal: boolean;
 
   #server: Server;
   #client!: Client;
@@ -89,6 +91,7 @@ export class Connection {
       tcp.setNoDelay(true);
       if (server.config.values["tcp-keepalive"] > 0) tcp.setKeepAlive(true);
     }
+    this.isLocal = isLocal(conn);
     this.isUnix = conn.localAddr.transport === "unix";
     this.peer = addressText(conn.remoteAddr, conn.localAddr);
     this.local = addressText(conn.localAddr, conn.localAddr);
@@ -167,6 +170,13 @@ export class Connection {
     this.#sending = undefined;
     this.flush();
   }
+}
+
+/** Whether the peer is on this machine: a loopback address or a Unix socket. */
+export function isLocal(conn: Deno.Conn): boolean {
+  const { remoteAddr } = conn;
+  if (remoteAddr.transport !== "tcp") return true;
+  return /^(127\.|::1$|::ffff:127\.)/.test(remoteAddr.hostname);
 }
 
 function addressText(address: Deno.Addr, local: Deno.Addr): string {

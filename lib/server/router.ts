@@ -186,12 +186,12 @@ export class Router {
   }
 
   #execute(client: Client, args: Args): void {
+    if ((client.gates & GATE.silenced) !== 0) client.nextSilence();
     const command = this.#admissible(client, args);
     if (command !== undefined) {
       if ((this.#server.gates | client.gates) === 0) this.call(client, command, args);
       else this.#admit(client, command, args);
     }
-    if ((client.gates & GATE.silenced) !== 0 && !client.postponed) client.nextSilence();
   }
 
   /** The command that the arguments call, or undefined where the answer is an error. */
@@ -200,6 +200,7 @@ export class Router {
     if (command === undefined || (command.subcommands.size > 0 && args.count > 1)) {
       const resolved = this.commands.resolve(args);
       if (typeof resolved === "string") {
+        client.lastCommand = undefined;
         this.#reject(client, undefined, resolved);
         return undefined;
       }
@@ -209,6 +210,10 @@ export class Router {
     if (command.handler === undefined || !command.takes(args.count)) {
       const line = `ERR wrong number of arguments for '${command.fullName}' command`;
       this.#reject(client, command, line);
+      return undefined;
+    }
+    if (command.isProtected && !this.#server.allowsDebug(client)) {
+      this.#reject(client, command, DEBUG_NOT_ALLOWED);
       return undefined;
     }
     return command;
@@ -257,6 +262,8 @@ export class Router {
       (server.pause.all || this.#has(client, command, FLAGS.write | FLAGS.may_replicate))
     ) {
       server.pause.postpone(client);
+      // It will begin again, and be the one that CLIENT REPLY SKIP silences.
+      if (client.replyMode === "skipping") client.setReplyMode("skip");
       return;
     }
     if (inMulti && !command.traits.has("unqueued")) {
@@ -345,6 +352,9 @@ export class Router {
     return usec;
   }
 }
+
+const DEBUG_NOT_ALLOWED =
+  'ERR DEBUG command not allowed. If the enable-debug-command option is set to "local", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server.';
 
 const MISCONF =
   "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may modify the data set are disabled, because this instance is configured to report errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.";

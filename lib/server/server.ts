@@ -13,7 +13,7 @@ import type { RequestLimits } from "../resp/decoder.ts";
 import { Blocking } from "./blocking.ts";
 import { Client } from "./client.ts";
 import { CommandTable } from "./command.ts";
-import { Connection } from "./connection.ts";
+import { Connection, isLocal } from "./connection.ts";
 import { applyConfig } from "./apply_config.ts";
 import { Cron } from "./cron.ts";
 import { Effects } from "./effects.ts";
@@ -204,6 +204,12 @@ export class Server implements AsyncDisposable {
     client.close();
   }
 
+  /** Whether `enable-debug-command` lets a client use DEBUG. */
+  allowsDebug(client: Client): boolean {
+    const allowed = this.config.values["enable-debug-command"];
+    return allowed === "yes" || (allowed === "local" && client.connection.isLocal);
+  }
+
   /** Something was thrown that is no ReplyError: our mistake. The server goes on. */
   reportBug(where: string, error: unknown): void {
     const stack = error instanceof Error ? error.stack : String(error);
@@ -308,9 +314,7 @@ export class Server implements AsyncDisposable {
     const { values } = this.config;
     if (this.clients.size >= values.maxclients) return "ERR max number of clients reached";
     const isOpen = values["protected-mode"] && values.requirepass === "";
-    if (isOpen && conn.remoteAddr.transport === "tcp" && !isLoopback(conn.remoteAddr.hostname)) {
-      return PROTECTED;
-    }
+    if (isOpen && !isLocal(conn)) return PROTECTED;
     return undefined;
   }
 }
@@ -326,10 +330,6 @@ const ACCEPT_AGAIN_MS = 100;
 
 const PROTECTED =
   "DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the default user. In this mode connections are only accepted from the loopback interface. If you want to connect from external computers to Redis you may adopt one of the following solutions: 1) Just disable protected mode sending the command 'CONFIG SET protected-mode no' from the loopback interface by connecting to Redis from the same host the server is running, however MAKE SURE Redis is not publicly accessible from internet if you do so. Use CONFIG REWRITE to make this change permanent. 2) Alternatively you can just disable the protected mode by editing the Redis configuration file, and setting the protected mode option to 'no', and then restarting the server. 3) If you started the server manually just for testing, restart it with the '--protected-mode no' option. 4) Setup a an authentication password for the default user. NOTE: You only need to do one of the above things in order for the server to start accepting connections from the outside.";
-
-function isLoopback(address: string): boolean {
-  return address.startsWith("127.") || address === "::1" || address.startsWith("::ffff:127.");
-}
 
 function hexDigits(count: number, random: () => number): string {
   let digits = "";
