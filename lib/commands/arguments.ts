@@ -3,6 +3,8 @@ import { parseInt64, parseInteger } from "../bytes/integer.ts";
 import type { Args } from "../resp/args.ts";
 import { NOT_AN_INTEGER, ReplyError } from "../resp/reply_error.ts";
 
+const INCREMENT_OVERFLOW = new ReplyError("ERR increment or decrement would overflow");
+
 const INT64_MAX = 2n ** 63n - 1n;
 /** Below this, unit and base cannot take a time out of what a number holds exactly. */
 const MAX_SIMPLE_TIME = 2 ** 42;
@@ -19,6 +21,30 @@ export function integerArg(args: Args, i: number): number {
   const big = parseInt64(args.buf, args.off(i), args.len(i));
   if (big === undefined) throw NOT_AN_INTEGER;
   return Number(big);
+}
+
+/** Argument `i` as a signed 64-bit integer, exactly: a bigint only beyond ±(2^53 - 1). */
+export function int64Arg(args: Args, i: number): number | bigint {
+  const value = parseInteger(args.buf, args.off(i), args.len(i));
+  if (!Number.isNaN(value)) return value;
+  const big = parseInt64(args.buf, args.off(i), args.len(i));
+  if (big === undefined) throw NOT_AN_INTEGER;
+  return big;
+}
+
+/**
+ * A signed 64-bit sum, a bigint only beyond ±(2^53 - 1); throws the error of INCR and its like where
+ * 64 bits do not hold it.
+ */
+export function addInt64(a: number | bigint, b: number | bigint): number | bigint {
+  if (typeof a === "number" && typeof b === "number") {
+    const sum = a + b;
+    if (Number.isSafeInteger(sum)) return sum;
+  }
+  const sum = BigInt(a) + BigInt(b);
+  if (sum > INT64_MAX || sum < -INT64_MAX - 1n) throw INCREMENT_OVERFLOW;
+  const value = Number(sum);
+  return Number.isSafeInteger(value) ? value : sum;
 }
 
 /** Argument `i` as a C int: 32 bits, signed. */
@@ -48,7 +74,23 @@ export function timeArg(
   if (value < MAX_SIMPLE_TIME && value > -MAX_SIMPLE_TIME) return value * unitMs + baseMs;
   const scaled = parseInt64(args.buf, args.off(i), args.len(i))! * BigInt(unitMs);
   if (scaled > INT64_MAX - BigInt(baseMs) || scaled < -INT64_MAX - 1n) {
-    throw new ReplyError(`ERR invalid expire time in '${command}' command`);
+    throw invalidExpireTime(command);
   }
   return Math.min(MAX_TIME_MS, Number(scaled) + baseMs);
+}
+
+/** The error for an expiry that the command named does not take. */
+export function invalidExpireTime(command: string): ReplyError {
+  return new ReplyError(`ERR invalid expire time in '${command}' command`);
+}
+
+/** Whether two arguments are the same bytes. */
+export function sameArgs(args: Args, i: number, j: number): boolean {
+  const len = args.len(i);
+  if (len !== args.len(j)) return false;
+  const { buf } = args;
+  const a = args.off(i);
+  const b = args.off(j);
+  for (let k = 0; k < len; k++) if (buf[a + k] !== buf[b + k]) return false;
+  return true;
 }

@@ -117,15 +117,44 @@ export function replaceString(
   return db.replace(entry, TYPE.string, ENCODING.raw, ref, len, expiry);
 }
 
-/** Gives a string value an integer within ±(2^53 - 1) in its place; the expiry stays. */
-export function replaceWithInteger(db: Database, entry: number, value: number): number {
-  const low = value | 0;
-  const high = Math.floor(value / TWO_32);
+/** Adds a key that is not there, a signed 64-bit integer its value; returns the entry. */
+export function addInteger(
+  db: Database,
+  key: Uint8Array,
+  keyOff: number,
+  keyLen: number,
+  value: number | bigint,
+  hash: number,
+): number {
+  split(value);
+  const { string } = TYPE;
+  return db.add(key, keyOff, keyLen, string, ENCODING.int, intLow, intHigh, NO_EXPIRY, hash);
+}
+
+/** Gives a string value a signed 64-bit integer in its place; the expiry stays. */
+export function replaceWithInteger(db: Database, entry: number, value: number | bigint): number {
+  split(value);
   if (db.encoding(entry) === ENCODING.int) {
-    db.setValue(entry, ENCODING.int, low, high);
+    db.setValue(entry, ENCODING.int, intLow, intHigh);
     return entry;
   }
-  return db.replace(entry, TYPE.string, ENCODING.int, low, high, db.expiryMs(entry));
+  return db.replace(entry, TYPE.string, ENCODING.int, intLow, intHigh, db.expiryMs(entry));
+}
+
+/** Adds a key that is not there, `length` zero bytes its `raw` value; returns the entry. */
+export function addZeros(
+  db: Database,
+  key: Uint8Array,
+  keyOff: number,
+  keyLen: number,
+  length: number,
+  hash: number,
+): number {
+  const { arena } = db;
+  const ref = arena.alloc(length);
+  const at = arena.off(ref, length);
+  arena.buf(ref, length).fill(0, at, at + length);
+  return db.add(key, keyOff, keyLen, TYPE.string, ENCODING.raw, ref, length, NO_EXPIRY, hash);
 }
 
 /**
@@ -172,14 +201,23 @@ function parseCompact(src: Uint8Array, off: number, len: number): boolean {
   if (len === 0 || len > 20 || src[off]! > 0x39) return false;
   const value = parseInteger(src, off, len);
   if (!Number.isNaN(value)) {
-    intLow = value | 0;
-    intHigh = Math.floor(value / TWO_32);
+    split(value);
     return true;
   }
   if (len < 16) return false;
   const big = parseInt64(src, off, len);
   if (big === undefined) return false;
-  intLow = Number(BigInt.asIntN(32, big));
-  intHigh = Number(big >> 32n);
+  split(big);
   return true;
+}
+
+/** Leaves the halves of a 64-bit integer in intLow, intHigh. */
+function split(value: number | bigint): void {
+  if (typeof value === "number") {
+    intLow = value | 0;
+    intHigh = Math.floor(value / TWO_32);
+  } else {
+    intLow = Number(BigInt.asIntN(32, value));
+    intHigh = Number(value >> 32n);
+  }
 }
