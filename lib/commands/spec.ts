@@ -7,6 +7,7 @@
  */
 import type { Args } from "../resp/args.ts";
 import type { Client } from "../server/client.ts";
+import type { FoundKey } from "./keyspecs.ts";
 
 /** Bits of {@link CommandSpec.flags}; the names are those that COMMAND INFO prints. */
 export const FLAGS = {
@@ -114,8 +115,8 @@ export interface CommandSpec {
   readonly traits?: readonly Trait[];
   /** What part of the command is missing here; shown in the README's support table. */
   readonly partial?: string;
-  /** Finds the keys where `keys` cannot tell: indexes into the arguments. */
-  readonly getKeys?: (args: Args) => number[];
+  /** Finds the keys where `keys` cannot tell which they are or how they are used. */
+  readonly getKeys?: (args: Args) => FoundKey[];
   /** Absent only on a container, whose subcommands have handlers of their own. */
   readonly handler?: Handler;
   readonly subcommands?: readonly CommandSpec[];
