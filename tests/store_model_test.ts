@@ -97,6 +97,7 @@ class Subject {
       listener: {
         keyMissed() {},
         keyAdded() {},
+        keyEvicted() {},
         keyExpired: (_db, buf, off, len) => this.expired.push(latin1(buf, off, len)),
       },
       stats: new KeyspaceStats(),

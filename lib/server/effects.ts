@@ -65,6 +65,11 @@ export class Effects implements KeyspaceListener {
     if ((this.eventClasses & EVENT.expired) !== 0) this.#emit("expired", db, buf, off, len);
   }
 
+  keyEvicted(db: Database, buf: Uint8Array, off: number, len: number): void {
+    if (this.#watches.size > 0) this.#watches.changed(db, buf, off, len);
+    if ((this.eventClasses & EVENT.evicted) !== 0) this.#emit("evicted", db, buf, off, len);
+  }
+
   #emit(event: string, db: Database, buf: Uint8Array, off: number, len: number): void {
     this.onEvent?.(event, db, buf.subarray(off, off + len));
   }

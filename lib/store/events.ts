@@ -27,4 +27,6 @@ export interface KeyspaceListener {
   keyAdded(db: Database, buf: Uint8Array, off: number, len: number): void;
   /** The key's time came: it is about to be removed. */
   keyExpired(db: Database, buf: Uint8Array, off: number, len: number): void;
+  /** The key had to make room: it is removed. */
+  keyEvicted(db: Database, buf: Uint8Array, off: number, len: number): void;
 }
