@@ -1,0 +1,68 @@
+/**
+ * A digest of data that does not depend on the order of keys: equal data sets have equal digests, also
+ * between this server and Redis, whose algorithm this is (DEBUG DIGEST): SHA-1 of each part, XORed
+ * into what is there where order must not matter, and hashed again where it must.
+ */
+import { createHash } from "node:crypto";
+import { latin1Bytes } from "../bytes/text.ts";
+import type { Database } from "../store/database.ts";
+import { readString } from "../store/string_value.ts";
+
+const DIGEST_BYTES = 20;
+const VOLATILE = latin1Bytes("!!expire!!");
+
+/** The digest of all databases, in hex; zeros where there is no key. */
+export function datasetDigest(dbs: readonly Database[]): string {
+  const total = new Uint8Array(DIGEST_BYTES);
+  for (const db of dbs) {
+    if (db.size === 0) continue;
+    mix(total, word(db.number));
+    let cursor = 0;
+    do {
+      cursor = db.map.scan(cursor, (entry) => {
+        const digest = new Uint8Array(DIGEST_BYTES);
+        mix(digest, db.map.key(entry));
+        mixValue(digest, db, entry);
+        xor(total, digest);
+      });
+    } while (cursor !== 0);
+  }
+  return hex(total);
+}
+
+/** The digest of a key's value, in hex; zeros for entry 0, which is no key. */
+export function valueDigest(db: Database, entry: number): string {
+  const digest = new Uint8Array(DIGEST_BYTES);
+  if (entry !== 0) mixValue(digest, db, entry);
+  return hex(digest);
+}
+
+function mixValue(digest: Uint8Array, db: Database, entry: number): void {
+  mix(digest, word(db.type(entry)));
+  const { buf, off, len } = readString(db, entry);
+  mix(digest, buf.subarray(off, off + len));
+  if (db.isVolatile(entry)) xor(digest, sha1(VOLATILE));
+}
+
+/** Adds a part so that its place among the parts matters. */
+function mix(digest: Uint8Array, part: Uint8Array): void {
+  xor(digest, sha1(part));
+  digest.set(sha1(digest));
+}
+
+function xor(digest: Uint8Array, other: Uint8Array): void {
+  for (let i = 0; i < DIGEST_BYTES; i++) digest[i]! ^= other[i]!;
+}
+
+function sha1(bytes: Uint8Array): Uint8Array {
+  return createHash("sha1").update(bytes).digest();
+}
+
+/** 32 bits in network order. */
+function word(value: number): Uint8Array {
+  return Uint8Array.of(value >>> 24, value >>> 16, value >>> 8, value);
+}
+
+function hex(bytes: Uint8Array): string {
+  return bytes.toHex();
+}
