@@ -104,7 +104,7 @@ function set(client: Client, args: Args): void {
   if (args.count % 2 !== 0) throw SYNTAX_ERROR;
   const pairs: [name: string, value: string][] = [];
   for (let i = 2; i < args.count; i += 2) pairs.push([utf8(args.view(i)), utf8(args.view(i + 1))]);
-  inUtf8(() => client.server.config.set(pairs, isLocal(client)));
+  inUtf8(() => client.server.config.set(pairs, client.connection.isLocal));
   client.reply.ok();
 }
 
@@ -122,12 +122,6 @@ function resetStat(client: Client): void {
   keyspaceStats.expired = keyspaceStats.evicted = 0;
   for (const command of commands.all) command.resetStats();
   client.reply.ok();
-}
-
-/** Whether a client is on this machine, for `enable-protected-configs local`. */
-function isLocal(client: Client): boolean {
-  const { isUnix, peer } = client.connection;
-  return isUnix || peer.startsWith("127.") || peer.startsWith("[::1]:");
 }
 
 /** Errors repeat what the client sent; they leave as the UTF-8 that it came as. */
