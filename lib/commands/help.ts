@@ -1,8 +1,13 @@
 /**
  * HELP of the commands that have subcommands: Redis's first and last lines around what each
- * subcommand has to say. Each goes out as a simple string.
+ * subcommand has to say, each a simple string; and the error that points there.
  */
+import type { Args } from "../resp/args.ts";
+import { ReplyError } from "../resp/reply_error.ts";
 import type { Handler } from "./spec.ts";
+
+/** Redis's bound on how much of a subcommand's name an error repeats. */
+const ECHOED_NAME = 128;
 
 /**
  * A container's HELP. `lines` come in Redis's shape: a line with the subcommand in upper case and
@@ -19,4 +24,13 @@ export function helpHandler(container: string, lines: readonly string[]): Handle
     reply.array(all.length);
     for (const line of all) reply.simple(line);
   };
+}
+
+/** The error of a subcommand whose arity lets pass more arguments than it knows what to do with. */
+export function subcommandSyntaxError(args: Args): ReplyError {
+  const subcommand = args.text(1).slice(0, ECHOED_NAME);
+  return new ReplyError(
+    `ERR unknown subcommand or wrong number of arguments for '${subcommand}'. ` +
+      `Try ${args.text(0).toUpperCase()} HELP.`,
+  );
 }

@@ -1,6 +1,62 @@
-/** A client in one line, as CLIENT LIST and the log show it. */
+/**
+ * What CLIENT LIST, CLIENT INFO and CLIENT KILL know of a client: its type and its line, the fields
+ * of Redis 7.2 in their order. Where a field counts Redis's own buffers, it tells of the nearest
+ * thing here: the socket's number is the client's id, the query buffer what waits to be run.
+ */
 import type { Client } from "./client.ts";
+import { GATE } from "./gates.ts";
 
+export type ClientType = "normal" | "master" | "replica" | "pubsub";
+
+/** What each connection keeps to read into (`lib/server/connection.ts`), bytes. */
+const INPUT_BUFFER_BYTES = 16 * 1024;
+/** About what the objects of an idle client take, bytes. */
+const OBJECT_BYTES = 4 * 1024;
+
+export function clientType(client: Client): ClientType {
+  return client.outputClass;
+}
+
+/** Bytes that a client takes, its buffers included. */
+export function clientMemory(client: Client): number {
+  const queued = client.transaction?.bytes ?? 0;
+  return OBJECT_BYTES + INPUT_BUFFER_BYTES + client.pendingBytes + queued +
+    client.connection.unsentBytes;
+}
+
+/** The client's line, without a line end. */
 export function clientInfo(client: Client): string {
-  return `id=${client.id} addr=${client.connection.peer}`;
+  const { connection, reply, transaction } = client;
+  const { nowMs } = client.server.time;
+  const unsent = connection.unsentBytes;
+  const sending = unsent > reply.bytes;
+  return `id=${client.id} addr=${connection.peer} laddr=${connection.local} fd=${client.id}` +
+    ` name=${client.name} age=${seconds(nowMs - client.createdMs)}` +
+    ` idle=${seconds(nowMs - client.seenMs)} flags=${flags(client)} db=${client.db.number}` +
+    ` sub=0 psub=0 ssub=0 multi=${transaction?.commands.length ?? -1}` +
+    ` qbuf=${client.pendingBytes} qbuf-free=${INPUT_BUFFER_BYTES} argv-mem=0` +
+    ` multi-mem=${transaction?.bytes ?? 0} rbs=0 rbp=0 obl=0` +
+    ` oll=${sending ? reply.chunks + 1 : reply.chunks} omem=${unsent}` +
+    ` tot-mem=${clientMemory(client)} events=${sending ? "rw" : "r"}` +
+    ` cmd=${client.lastCommand?.fullName ?? "NULL"} user=${client.user} redir=-1` +
+    ` resp=${reply.protocol} lib-name=${client.libName} lib-ver=${client.libVersion}`;
+}
+
+function seconds(ms: number): number {
+  return Math.max(0, Math.floor(ms / 1000));
+}
+
+/** A letter for each state, in Redis's order. */
+function flags(client: Client): string {
+  let letters = "";
+  if (client.outputClass === "replica") letters += "S";
+  if (client.outputClass === "pubsub") letters += "P";
+  if (client.transaction !== undefined) letters += "x";
+  if (client.blocked !== undefined || client.postponed) letters += "b";
+  if (client.watchBroken) letters += "d";
+  if (client.closing) letters += "c";
+  if (client.connection.isUnix) letters += "U";
+  if (client.noEvict) letters += "e";
+  if ((client.gates & GATE.noTouch) !== 0) letters += "T";
+  return letters === "" ? "N" : letters;
 }
