@@ -1,4 +1,342 @@
-/** DEBUG, for test suites. */
-import type { CommandSpec } from "./spec.ts";
+/**
+ * DEBUG: looks into the server, and sets it up for tests. Redis's subcommands that crash or restart
+ * the process are refused; those that tune what this server has no part for are accepted, so that
+ * programs written for Redis's tests run.
+ */
+import { parseDouble } from "../bytes/double.ts";
+import { globMatch } from "../bytes/glob.ts";
+import { parseInteger } from "../bytes/integer.ts";
+import { latin1Bytes } from "../bytes/text.ts";
+import { parseMemory } from "../config/memory.ts";
+import type { Args } from "../resp/args.ts";
+import { NO_SUCH_KEY, ReplyError } from "../resp/reply_error.ts";
+import type { Client } from "../server/client.ts";
+import { datasetDigest, valueDigest } from "../server/digest.ts";
+import { Arena } from "../bytes/arena.ts";
+import { type Database, ENCODING, NO_EXPIRY, TYPE } from "../store/database.ts";
+import { readString, setString } from "../store/string_value.ts";
+import { integerArg } from "./arguments.ts";
+import { debugProtocol } from "./debug_protocol.ts";
+import { helpHandler, subcommandSyntaxError } from "./help.ts";
+import { encodingName, referenceCount } from "./object.ts";
+import type { CommandSpec, Handler } from "./spec.ts";
 
-export const DEBUG_COMMANDS: readonly CommandSpec[] = [];
+export const DEBUG_COMMANDS = [
+  {
+    name: "debug",
+    arity: -2,
+    flags: ["admin", "noscript", "loading", "stale"],
+    group: "server",
+    since: "1.0.0",
+    complexity: "Depends on the subcommand.",
+    summary: "Looks into the server, for tests and diagnosis.",
+    syntax: "",
+    traits: ["protected"],
+    partial: "nothing that crashes or restarts the server, no RELOAD and LOADAOF",
+    handler: debug,
+  },
+] as const satisfies readonly CommandSpec[];
+
+const HELP = [
+  "CHANGE-REPL-ID",
+  "    Accepted; nothing changes.",
+  "DIGEST",
+  "    A digest of all data; the same as Redis's for the same data.",
+  "DIGEST-VALUE <key> [<key> ...]",
+  "    A digest of each key's value.",
+  "ERROR <string>",
+  "    Answer with an error that has this text.",
+  "HTSTATS <dbid>",
+  "    The state of a database's index.",
+  "HTSTATS-KEY <key>",
+  "    The state of a value's hash table.",
+  "LEAK <string>",
+  "    Keep a copy of the string for ever.",
+  "LISTPACK <key>",
+  "    Log the listpack of a value.",
+  "LOG <message>",
+  "    Write a line to the server's log.",
+  "OBJECT <key>",
+  "    How a key's value is kept.",
+  "PAUSE-CRON <0|1>",
+  "    Stop what the server does by the clock, or start it again.",
+  "POPULATE <count> [<prefix>] [<size>]",
+  "    Create <count> strings with the keys <prefix>:0, <prefix>:1 and so on (key:0 …",
+  "    unless given), each <size> bytes long. Keys that are there stay as they are.",
+  "PROTOCOL <type>",
+  "    Answer with a value of a type: string, integer, double, bignum, null, array,",
+  "    set, map, attrib, push, verbatim, true, false.",
+  "QUICKLIST <key>",
+  "    Log the quicklist of a value.",
+  "QUICKLIST-PACKED-THRESHOLD <size>",
+  "    Accepted, if it is an amount of memory below 4gb.",
+  "SDSLEN <key>",
+  "    Lengths of a key and its string in memory.",
+  "SET-ACTIVE-EXPIRE <0|1>",
+  "    Stop removing expired keys that nobody asks for, or start it again.",
+  "SLEEP <seconds>",
+  "    Stop the whole server for some time, which may be a fraction.",
+  "STRINGMATCH-LEN <length> <pattern>",
+  '    Whether the pattern matches so many letters "a".',
+  "STRUCTSIZE",
+  "    Sizes of the store's structures in bytes.",
+];
+
+/** What a subcommand takes, counted with DEBUG and its own name, and what it does. */
+interface Subcommand {
+  readonly min: number;
+  readonly max: number;
+  readonly run: Handler;
+}
+
+function takes(min: number, max: number, run: Handler): Subcommand {
+  return { min, max, run };
+}
+
+const accepted: Handler = ({ reply }) => reply.ok();
+
+const refused: Handler = (_client, args) => {
+  throw new ReplyError(`ERR DEBUG ${args.text(1).toUpperCase()} would end the server: refused`);
+};
+
+const SUBCOMMANDS = new Map<string, Subcommand>([
+  ["AOF-FLUSH-SLEEP", takes(3, 3, accepted)],
+  ["ASSERT", takes(2, 2, refused)],
+  ["CHANGE-REPL-ID", takes(2, 2, accepted)],
+  ["CLOSE-CLUSTER-LINK-ON-PACKET-DROP", takes(3, 3, accepted)],
+  ["CRASH-AND-RECOVER", takes(2, 3, refused)],
+  ["DICT-RESIZING", takes(3, 3, accepted)],
+  ["DIGEST", takes(2, 2, digest)],
+  ["DIGEST-VALUE", takes(2, Infinity, digestValue)],
+  ["DROP-CLUSTER-PACKET-FILTER", takes(3, 3, accepted)],
+  ["ERROR", takes(3, 3, error)],
+  ["HELP", takes(2, 2, helpHandler("debug", HELP))],
+  ["HTSTATS", takes(3, 4, htstats)],
+  ["HTSTATS-KEY", takes(3, 4, htstatsKey)],
+  ["LEAK", takes(3, 3, leak)],
+  ["LISTPACK", takes(3, 3, (client, args) => logValue(client, args, ENCODING.listpack))],
+  ["LOG", takes(3, 3, log)],
+  ["OBJECT", takes(3, 4, object)],
+  ["OOM", takes(2, Infinity, refused)],
+  ["PANIC", takes(2, 2, refused)],
+  ["PAUSE-CRON", takes(3, 3, pauseCron)],
+  ["POPULATE", takes(3, 5, populate)],
+  ["PROTOCOL", takes(3, 3, debugProtocol)],
+  ["QUICKLIST", takes(3, 4, (client, args) => logValue(client, args, ENCODING.quicklist))],
+  ["QUICKLIST-PACKED-THRESHOLD", takes(3, 3, packedThreshold)],
+  ["REPLICATE", takes(3, Infinity, accepted)],
+  ["REPLYBUFFER", takes(4, 4, replyBuffer)],
+  ["RESTART", takes(2, 3, refused)],
+  ["SDSLEN", takes(3, 3, sdslen)],
+  ["SEGFAULT", takes(2, 2, refused)],
+  ["SET-ACTIVE-EXPIRE", takes(3, 3, setActiveExpire)],
+  ["SET-DISABLE-DENY-SCRIPTS", takes(3, 3, accepted)],
+  ["SET-SKIP-CHECKSUM-VALIDATION", takes(3, 3, accepted)],
+  ["SLEEP", takes(3, 3, sleep)],
+  ["STRINGMATCH-LEN", takes(4, 4, stringMatchLength)],
+  ["STRUCTSIZE", takes(2, 2, structSize)],
+]);
+
+function debug(client: Client, args: Args): void {
+  const subcommand = SUBCOMMANDS.get(args.text(1).toUpperCase());
+  if (subcommand === undefined || args.count < subcommand.min || args.count > subcommand.max) {
+    throw subcommandSyntaxError(args);
+  }
+  subcommand.run(client, args);
+}
+
+/** The key that is argument 2, also where its time has come: nothing is counted or removed. */
+function keyArg({ db }: Client, args: Args): number {
+  const entry = db.map.find(args.buf, args.off(2), args.len(2));
+  if (entry === 0) throw NO_SUCH_KEY;
+  return entry;
+}
+
+/** Argument `i` as C's atoi reads it: what is no number is 0. */
+function flagArg(args: Args, i: number): boolean {
+  return Boolean(Number.parseInt(args.text(i), 10));
+}
+
+// ---- data ----------------------------------------------------------------------------------------
+
+function digest({ reply, server }: Client): void {
+  reply.simple(datasetDigest(server.dbs));
+}
+
+function digestValue({ db, reply }: Client, args: Args): void {
+  reply.array(args.count - 2);
+  for (let i = 2; i < args.count; i++) {
+    reply.simple(valueDigest(db, db.map.find(args.buf, args.off(i), args.len(i))));
+  }
+}
+
+function object(client: Client, args: Args): void {
+  const entry = keyArg(client, args);
+  if (args.count === 4 && !args.is(3, "FAST")) throw subcommandSyntaxError(args);
+  const { db, reply, server } = client;
+  const lru = db.accessBits(entry);
+  const length = args.count === 4 ? "" : ` serializedlength:${serializedLength(db, entry)}`;
+  reply.simple(
+    `Value at:0x${(entry >>> 0).toString(16)} refcount:${referenceCount(client, entry)} ` +
+      `encoding:${encodingName(db, entry)}${length} ` +
+      `lru:${lru} lru_seconds_idle:${server.access.idleSeconds(lru)}`,
+  );
+}
+
+/** Bytes of a string in RDB's format, before compression. */
+function serializedLength(db: Database, entry: number): number {
+  const { buf, off, len } = readString(db, entry);
+  const value = len <= 11 ? parseInteger(buf, off, len) : NaN;
+  if (value === (value | 0)) {
+    if (value === value << 24 >> 24) return 2;
+    return value === value << 16 >> 16 ? 3 : 5;
+  }
+  return len + (len < 1 << 6 ? 1 : len < 1 << 14 ? 2 : 5);
+}
+
+function sdslen(client: Client, args: Args): void {
+  const { db, reply } = client;
+  const entry = keyArg(client, args);
+  if (db.type(entry) !== TYPE.string || db.encoding(entry) === ENCODING.int) {
+    throw new ReplyError("ERR Not an sds encoded string.");
+  }
+  const keyLen = db.map.keyLen(entry);
+  const len = db.high(entry);
+  const room = Arena.blockBytes(len);
+  reply.simple(
+    `key_sds_len:${keyLen}, key_sds_avail:0, key_zmalloc: ${Arena.blockBytes(keyLen)}, ` +
+      `val_sds_len:${len}, val_sds_avail:${room - len}, val_zmalloc: ${room}`,
+  );
+}
+
+function logValue(client: Client, args: Args, encoding: number): void {
+  const { db, reply, server } = client;
+  const entry = keyArg(client, args);
+  const name = encoding === ENCODING.listpack ? "listpack" : "quicklist";
+  if (db.encoding(entry) !== encoding) throw new ReplyError(`ERR Not a ${name} encoded object.`);
+  server.log.warning(`DEBUG ${name} ${args.text(2)}: ${db.high(entry)} bytes`);
+  reply.simple(`${name[0]!.toUpperCase()}${name.slice(1)} structure printed on stdout`);
+}
+
+function htstats({ reply, server }: Client, args: Args): void {
+  const number = integerArg(args, 2);
+  const db = server.dbs[number];
+  if (db === undefined) throw new ReplyError("ERR Out of range database");
+  checkFull(args);
+  const text = "[Dictionary HT]\n" + tableStats(db.map.slotCount, db.size) +
+    "[Expires HT]\n" + tableStats(db.volatile.length, db.volatileCount);
+  reply.verbatim("txt", latin1Bytes(text));
+}
+
+function htstatsKey(client: Client, args: Args): void {
+  keyArg(client, args);
+  checkFull(args);
+  throw new ReplyError(
+    "ERR The value stored at the specified key is not represented using an hash table",
+  );
+}
+
+/** HTSTATS takes the word "full" since 7.2. */
+function checkFull(args: Args): void {
+  if (args.count === 4 && !args.is(3, "FULL")) throw subcommandSyntaxError(args);
+}
+
+function tableStats(slots: number, count: number): string {
+  const head = "Hash table 0 stats (main hash table):\n";
+  if (count === 0) return `${head}No stats available for empty dictionaries\n`;
+  return `${head} table size: ${slots}\n number of elements: ${count}\n`;
+}
+
+function populate({ db, reply, server }: Client, args: Args): void {
+  const count = positiveArg(args, 2);
+  const prefix = args.count > 3 ? args.text(3) : "key";
+  const size = args.count > 4 ? positiveArg(args, 4) : 0;
+  for (let i = 0; i < count; i++) {
+    const key = latin1Bytes(`${prefix}:${i}`);
+    if (db.find(key, 0, key.length) !== 0) continue;
+    let value = latin1Bytes(`value:${i}`);
+    if (size > 0) {
+      const sized = new Uint8Array(size);
+      sized.set(value.subarray(0, size));
+      value = sized;
+    }
+    setString(db, key, 0, key.length, value, 0, value.length, NO_EXPIRY);
+    if (server.watches.size > 0) server.watches.changed(db, key, 0, key.length);
+  }
+  reply.ok();
+}
+
+function positiveArg(args: Args, i: number): number {
+  const value = parseInteger(args.buf, args.off(i), args.len(i));
+  if (!(value >= 0)) throw new ReplyError("ERR value is out of range, must be positive");
+  return value;
+}
+
+function structSize({ reply }: Client): void {
+  reply.bulkText("bits:64 entry:12 entry_expiry:12 index_slot:8 arena_unit:8 ");
+}
+
+function stringMatchLength({ reply }: Client, args: Args): void {
+  const text = new Uint8Array(positiveArg(args, 2)).fill(0x61);
+  reply.integer(globMatch(args.view(3), text, false) ? 1 : 0);
+}
+
+// ---- the server ----------------------------------------------------------------------------------
+
+function error({ reply }: Client, args: Args): void {
+  // Written raw, because Redis does not count it as an error reply.
+  const text = args.text(2).replace(/[\r\n]/g, " ");
+  reply.raw(latin1Bytes(`-${text}\r\n`));
+}
+
+function log({ reply, server }: Client, args: Args): void {
+  server.log.warning(`DEBUG LOG: ${args.text(2)}`);
+  reply.ok();
+}
+
+const leaked: Uint8Array[] = [];
+
+function leak({ reply }: Client, args: Args): void {
+  leaked.push(args.copy(2));
+  reply.ok();
+}
+
+/** Nothing else runs meanwhile, as in Redis. */
+function sleep({ reply }: Client, args: Args): void {
+  const bytes = args.view(2);
+  const seconds = parseDouble(bytes, 0, bytes.length) ?? 0;
+  if (seconds > 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, seconds * 1000);
+  reply.ok();
+}
+
+function setActiveExpire({ reply, server }: Client, args: Args): void {
+  server.activeExpiry.enabled = flagArg(args, 2);
+  reply.ok();
+}
+
+function pauseCron({ reply, server }: Client, args: Args): void {
+  if (flagArg(args, 2)) server.cron.stop();
+  else server.cron.start();
+  reply.ok();
+}
+
+const PACKED_LIMIT = 2 ** 32;
+
+function packedThreshold({ reply }: Client, args: Args): void {
+  const bytes = parseMemory(args.text(2));
+  if (bytes === undefined || bytes >= PACKED_LIMIT) {
+    throw new ReplyError(
+      "ERR argument must be a memory value bigger than 1 and smaller than 4gb",
+    );
+  }
+  reply.ok();
+}
+
+function replyBuffer({ reply }: Client, args: Args): void {
+  if (args.is(2, "PEAK-RESET-TIME")) {
+    if (!args.is(3, "NEVER") && !args.is(3, "RESET")) integerArg(args, 3);
+  } else if (!args.is(2, "RESIZING")) {
+    throw subcommandSyntaxError(args);
+  }
+  reply.ok();
+}
