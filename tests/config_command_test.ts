@@ -113,8 +113,6 @@ Deno.test("CONFIG REWRITE writes the values in use to the file", async () => {
       clock: Date.now,
       random: Math.random,
     });
-    // Port 0 of a file means no TCP at all, so let the server have its own.
-    launch.config.assign("port", 0);
     server.listen();
     using client = await RespClient.connect(server.port);
     const set = ["maxmemory", "20mb", "dbfilename", "a b.rdb"];
