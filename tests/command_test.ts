@@ -163,6 +163,9 @@ function differences(name: string, redis: Docs, redino: Docs): string[] {
     const want = JSON.stringify(changed[field] ?? redis[field]);
     const got = JSON.stringify(redino[field]);
     if (want !== got) wrong.push(`${name}: ${field} is ${got}, should be ${want}`);
+    if (field in changed && want === JSON.stringify(redis[field])) {
+      wrong.push(`${name}: ${field} is no change in 7.2`);
+    }
   }
   return wrong;
 }
