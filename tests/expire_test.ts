@@ -1,0 +1,253 @@
+/** Expiry: the commands held against the real server, and the cycle that removes what has expired. */
+import { assert, assertEquals } from "@std/assert";
+import { serve } from "../lib/mod.ts";
+import { ActiveExpiry } from "../lib/store/active_expiry.ts";
+import { compare, startPair, type Step, within } from "./support/differential.ts";
+import { RespClient } from "./support/resp_client.ts";
+import { TestStore } from "./support/store.ts";
+
+const FAR_MS = 99_999_999_999_999;
+const NAMES = ["EXPIRE", "PEXPIRE", "EXPIREAT", "PEXPIREAT"];
+
+Deno.test("EXPIRE and its kin refuse what Redis refuses, in its order", async () => {
+  await using pair = await startPair();
+  const times = [
+    "x",
+    "",
+    "1.5",
+    "9223372036854775808",
+    "9223372036854775807",
+    "-9223372036854775808",
+    "9223372036854776",
+    "9223372036854775",
+    "-9223372036854776",
+    "-9223372036854775",
+    "9223372036854770000",
+    "-9223372036854770000",
+    "9007199254740993",
+    "9007199254740",
+    "0",
+    "-1",
+  ];
+  await compare(
+    pair,
+    NAMES.flatMap((name): Step[] => [
+      [name],
+      [name, "k"],
+      [name, "nothing", 1],
+      [name, "nothing", "x"],
+      [name, "nothing", 1, "FOO"],
+      [name, "nothing", "x", "FOO"],
+      [name, "nothing", 1, "NX", "XX", "FOO"],
+      ...["NX XX", "NX GT", "LT NX", "GT LT", "NX GT LT", "XX GT LT", "XX GT", "LT XX", "XX XX"]
+        .map((conditions) => [name, "nothing", 1, ...conditions.split(" ")]),
+      [name, "nothing", "x", "NX", "XX"],
+      ...times.flatMap((time): Step[] => [
+        [name, "nothing", time],
+        ["SET", "k", 1],
+        [name, "k", time],
+        ["EXISTS", "k"],
+      ]),
+    ]),
+  );
+});
+
+Deno.test("the conditions NX, XX, GT and LT hold as in Redis", async () => {
+  await using pair = await startPair();
+  const conditions = ["nx", "XX", "GT", "LT", "XX GT", "XX LT"];
+  const steps: Step[] = [];
+  for (const condition of conditions) {
+    for (const present of [undefined, FAR_MS]) {
+      for (const time of [FAR_MS - 1, FAR_MS, FAR_MS + 1, 1]) {
+        steps.push(["SET", "k", "v"]);
+        if (present !== undefined) steps.push(["PEXPIREAT", "k", present]);
+        steps.push(
+          ["PEXPIREAT", "k", time, ...condition.split(" ")],
+          ["PEXPIRETIME", "k"],
+          ["EXISTS", "k"],
+        );
+      }
+    }
+  }
+  await compare(pair, steps);
+});
+
+Deno.test("TTL and its kin answer as Redis does", async () => {
+  await using pair = await startPair();
+  const tells = ["TTL", "PTTL", "EXPIRETIME", "PEXPIRETIME"];
+  await compare(pair, [
+    ...tells.flatMap((name): Step[] => [[name], [name, "k", "l"], [name, "nothing"]]),
+    ["SET", "k", 1],
+    ...tells.map((name) => [name, "k"]),
+    ["EXPIRE", "k", 100],
+    ["TTL", "k"],
+    within(1000, ["PTTL", "k"]),
+    within(1, ["EXPIRETIME", "k"]),
+    within(1000, ["PEXPIRETIME", "k"]),
+    ["PEXPIRE", "k", 100_900],
+    within(1, ["TTL", "k"]),
+    // Seconds are rounded to the nearest.
+    ...[0, 499, 500, 999].flatMap((ms): Step[] => [
+      ["PEXPIREAT", "k", 90_000_000_000_000 + ms],
+      ["EXPIRETIME", "k"],
+      ["PEXPIRETIME", "k"],
+    ]),
+    ["EXPIREAT", "k", 9_999_999_999],
+    ["EXPIRETIME", "k"],
+    ["PEXPIRETIME", "k"],
+    ["PEXPIREAT", "k", "9007199254740991"],
+    ["PEXPIRETIME", "k"],
+  ]);
+});
+
+Deno.test("an expiry that needs 64 bits is kept, to a double's precision", async () => {
+  await using pair = await startPair();
+  await compare(pair, [
+    ["SET", "k", 1],
+    ["PEXPIREAT", "k", "9223372036854775807"],
+    ["GET", "k"],
+    ["PEXPIREAT", "k", "4611686018427387904"],
+    ["PEXPIRETIME", "k"],
+    ["GET", "k"],
+  ]);
+});
+
+Deno.test("PERSIST answers as Redis does, and SET ends an expiry", async () => {
+  await using pair = await startPair();
+  await compare(pair, [
+    ["PERSIST"],
+    ["PERSIST", "nothing"],
+    ["SET", "k", "v"],
+    ["PERSIST", "k"],
+    ["EXPIRE", "k", 100],
+    ["PERSIST", "k"],
+    ["TTL", "k"],
+    ["GET", "k"],
+    ["PERSIST", "k"],
+    ["EXPIRE", "k", 100],
+    ["SET", "k", "w"],
+    ["TTL", "k"],
+  ]);
+});
+
+Deno.test("an expiry moves no value of any encoding or key", async () => {
+  await using pair = await startPair();
+  const keys = ["k", "", new Uint8Array([0, 255]), "k".repeat(40_000)];
+  const values = ["1", "-9223372036854775808", "", "abc", "x".repeat(44), "x".repeat(45)];
+  await compare(
+    pair,
+    keys.flatMap((key) =>
+      values.flatMap((value): Step[] => [
+        ["SET", key, value],
+        ["PEXPIREAT", key, FAR_MS],
+        ["GET", key],
+        ["PEXPIREAT", key, FAR_MS + 2 ** 33],
+        ["PEXPIRETIME", key],
+        ["GET", key],
+        ["PERSIST", key],
+        ["GET", key],
+        ["PEXPIRE", key, 0],
+        ["GET", key],
+      ])
+    ),
+  );
+});
+
+Deno.test("an expired key is gone at the next look, and its time is over only after the millisecond", async () => {
+  let nowMs = 1_700_000_000_000;
+  await using server = await serve({ port: 0, hz: 1, clock: () => nowMs });
+  using client = await RespClient.connect(server.port);
+  const ask = (line: string) => client.ask(...line.split(" "));
+  await ask("SET k v");
+  assertEquals(await ask("PEXPIRE k 100"), ":1");
+  assertEquals(await ask("PEXPIRETIME k"), ":1700000000100");
+  nowMs += 100;
+  assertEquals(await ask("PTTL k"), ":0");
+  assertEquals(await ask("EXISTS k"), ":1");
+  nowMs += 1;
+  assertEquals(await ask("PTTL k"), ":-2");
+  assertEquals(await ask("EXISTS k"), ":0");
+});
+
+Deno.test("a key that expires is removed though nobody asks for it", async () => {
+  let nowMs = 1_700_000_000_000;
+  await using server = await serve({ port: 0, hz: 500, clock: () => nowMs });
+  using client = await RespClient.connect(server.port);
+  for (let i = 0; i < 100; i++) await client.send("SET", `k${i}`, "v");
+  for (let i = 0; i < 50; i++) await client.send("PEXPIRE", `k${i}`, 1000);
+  nowMs += 2000;
+  for (let tries = 0; tries < 500 && await client.ask("DBSIZE") !== ":50"; tries++) {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  assertEquals(await client.ask("DBSIZE"), ":50");
+});
+
+Deno.test("a run of active expiry removes all that has expired where that is much", () => {
+  const store = new TestStore(20, 1);
+  for (let i = 0; i < 2000; i++) store.set(i % 20, `gone:${i}`, "v", 1000);
+  for (let i = 0; i < 20; i++) store.set(i, "stays", "v");
+  const expiry = new ActiveExpiry(() => 0);
+  expiry.run(store.dbs, 25);
+  assertEquals(store.told, []);
+  store.pass(1001);
+  expiry.run(store.dbs, 25);
+  // One run looks at 16 databases, the next one begins with the others.
+  assertEquals(store.told.length, 1600);
+  expiry.run(store.dbs, 25);
+  assertEquals(store.context.stats.expired, 2000);
+  assertEquals(store.told.toSorted()[0], "expired 0 gone:0");
+  for (const db of store.dbs) assertEquals([db.size, db.volatileCount], [1, 0]);
+});
+
+Deno.test("active expiry walks on where little has expired, and misses no key", () => {
+  const store = new TestStore(1, 1);
+  for (let i = 0; i < 1000; i++) store.set(0, `${i}`, "v", i % 50 === 0 ? 1000 : 1_000_000);
+  store.pass(1001);
+  const expiry = new ActiveExpiry(() => 0);
+  expiry.run(store.dbs, 25);
+  assert(store.told.length <= 2, "A few keys are looked at in one run");
+  for (let i = 0; i < 50; i++) expiry.run(store.dbs, 25);
+  assertEquals(store.dbs[0]!.size, 980);
+  assertEquals(store.dbs[0]!.averageTtlMs, 1_000_000 - 1001);
+  assert(expiry.stalePercent > 0 && expiry.stalePercent < 10);
+});
+
+Deno.test("a higher effort accepts fewer expired keys, so it looks at more", () => {
+  const store = new TestStore(1, 1);
+  for (let i = 0; i < 1000; i++) store.set(0, `${i}`, "v", i % 50 === 0 ? 1000 : 1_000_000);
+  store.pass(1001);
+  const expiry = new ActiveExpiry(() => 0);
+  expiry.effort = 10;
+  expiry.run(store.dbs, 25);
+  assertEquals(store.told.length, 20);
+});
+
+Deno.test("active expiry ends when its time is up, and begins elsewhere the next time", () => {
+  const store = new TestStore(2, 1);
+  for (let i = 0; i < 2000; i++) store.set(i % 2, `${i}`, "v", 1000);
+  store.pass(1001);
+  let clockMs = 0;
+  const expiry = new ActiveExpiry(() => clockMs += 1);
+  expiry.run(store.dbs, 0);
+  assertEquals(store.dbs.map((db) => db.size), [1000, 1000 - 16 * 20]);
+  assertEquals(expiry.timeCapReached, 1);
+  assert(expiry.usedMs > 0);
+  expiry.run(store.dbs, 0);
+  assertEquals(store.dbs.map((db) => db.size), [1000 - 16 * 20, 1000 - 16 * 20]);
+});
+
+Deno.test("active expiry removes nothing while it is off, or on a replica", () => {
+  const store = new TestStore(1, 1);
+  store.set(0, "k", "v", 1000);
+  store.pass(1001);
+  const expiry = new ActiveExpiry(() => 0);
+  expiry.enabled = false;
+  expiry.run(store.dbs, 25);
+  expiry.enabled = true;
+  store.context.expires = false;
+  expiry.run(store.dbs, 25);
+  assert(store.has(0, "k"));
+  store.context.expires = true;
+  expiry.run(store.dbs, 25);
+  assert(!store.has(0, "k"));
+});
