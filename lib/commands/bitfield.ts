@@ -12,6 +12,7 @@ import { EVENT } from "../store/events.ts";
 import { readString, Span } from "../store/string_value.ts";
 import { int64Arg } from "./arguments.ts";
 import { bitOffsetArg, grew, growToBit } from "./bit_offset.ts";
+import { bitfieldKeys } from "./keyspecs.ts";
 import { type CommandSpec, keys } from "./spec.ts";
 import { replyInt64 } from "./string_counter.ts";
 
@@ -32,6 +33,7 @@ export const BITFIELD_COMMANDS = [
       range: [0, 1, 0],
       notes: "Read only where all operations are GET",
     }],
+    getKeys: bitfieldKeys,
     handler: (client, args) => bitfield(client, args, false),
   },
   {

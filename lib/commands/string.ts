@@ -11,6 +11,7 @@ import { NO_EXPIRY, TYPE } from "../store/database.ts";
 import { EVENT } from "../store/events.ts";
 import { KEEP_EXPIRY, readString, setString } from "../store/string_value.ts";
 import { invalidExpireTime, timeArg } from "./arguments.ts";
+import { setKeys } from "./keyspecs.ts";
 import { type CommandSpec, keys } from "./spec.ts";
 import { COUNTER_COMMANDS } from "./string_counter.ts";
 import { RANGE_COMMANDS } from "./string_range.ts";
@@ -44,6 +45,7 @@ export const STRING_COMMANDS = [
       range: [0, 1, 0],
       notes: "Read only where GET is given",
     }],
+    getKeys: setKeys,
     history: [
       ["2.6.12", "Takes `EX`, `PX`, `NX` and `XX`."],
       ["6.0.0", "Takes `KEEPTTL`."],
