@@ -265,7 +265,9 @@ function writeInfo(reply: ReplyWriter, command: Command): void {
   const keySpecs = spec.keys ?? [];
   reply.set(keySpecs.length);
   for (const keySpec of keySpecs) writeKeySpec(reply, keySpec);
-  reply.set(command.subcommands.size);
+  // Redis has a set where there are none, an array where there are some.
+  if (command.subcommands.size === 0) reply.set(0);
+  else reply.array(command.subcommands.size);
   for (const sub of command.subcommands.values()) writeInfo(reply, sub);
 }
 
