@@ -288,7 +288,7 @@ redisTest("COMMAND DOCS leaves out what is no command", async () => {
   assertEquals(Object.keys(docs as Docs), ["get", "config|set"]);
 });
 
-Deno.test("COMMAND DOCS shows an argument as Redis 7.2 does", async () => {
+redisTest("COMMAND DOCS shows an argument as Redis 7.2 does", async () => {
   await using pair = await startPair();
   using client = await pair.connect(3);
   const docs = plain(await client.redino.send("COMMAND", "DOCS", "config|get", "config|set"));
@@ -429,6 +429,16 @@ redisTest("the first key, the last and the step follow from the key specificatio
     assertEquals([first, last, step] as Plain, info.range, name);
     assertEquals(movable, (info.flags as string[]).includes("movablekeys"), name);
   }
+});
+
+Deno.test("a record whose key specifications cannot tell has a way to find its keys", () => {
+  const all = COMMANDS.flatMap((spec: CommandSpec) => [spec, ...spec.subcommands ?? []]);
+  const unclear = all.filter(({ keys }) =>
+    keys?.some(({ begin, flags }) =>
+      begin === "unknown" || flags.includes("variable_flags") || flags.includes("incomplete")
+    )
+  );
+  assertEquals(unclear.filter(({ getKeys }) => getKeys === undefined).map(({ name }) => name), []);
 });
 
 const KEY_FINDERS: Readonly<Record<string, (args: Args) => FoundKey[]>> = {
