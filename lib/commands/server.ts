@@ -82,7 +82,7 @@ export const SERVER_COMMANDS = [
     flags: ["readonly", "fast"],
     group: "server",
     since: "5.0.0",
-    complexity: "O(N) for N characters drawn",
+    complexity: "",
     summary: "Draws a picture, and tells the version.",
     syntax: "[VERSION version:integer]",
     handler: lolwut,
