@@ -1,0 +1,177 @@
+/** OBJECT and MEMORY. */
+import { assert, assertEquals } from "@std/assert";
+import { serve } from "../lib/mod.ts";
+import { compare, type Comparison, sameShape, startPair } from "./support/differential.ts";
+import { type Reply, RespClient } from "./support/resp_client.ts";
+import { redisTest } from "./support/skip.ts";
+
+/** HELP's lines that name a subcommand: the words are our own. */
+function helpNames(command: string): Comparison {
+  return {
+    command: [command, "HELP"],
+    view: (reply) => {
+      assert(reply.type === "array");
+      return reply.items.map((line) => line.type === "simple" ? line.text : line.type)
+        .filter((line) => !line.startsWith(" ")).join("\n");
+    },
+  };
+}
+
+redisTest("OBJECT ENCODING and REFCOUNT answer as Redis does", async () => {
+  const values = ["", "abc", "0", "9999", "10000", "-1", "01", "9223372036854775807"];
+  const lengths = [44, 45].map((length) => "x".repeat(length));
+  for (const protocol of [2, 3] as const) {
+    await using pair = await startPair({ protocol });
+    await compare(pair, [
+      ...[...values, ...lengths].flatMap((value) => [
+        ["SET", "k", value],
+        ["OBJECT", "ENCODING", "k"],
+        ["OBJECT", "REFCOUNT", "k"],
+      ]),
+      ["SET", Uint8Array.of(0, 255), "v"],
+      ["OBJECT", "encoding", Uint8Array.of(0, 255)],
+      ["APPEND", "app", "ab"],
+      ["OBJECT", "ENCODING", "app"],
+      ["APPEND", "app", "c"],
+      ["OBJECT", "ENCODING", "app"],
+      ["OBJECT", "ENCODING", "nokey"],
+      ["OBJECT", "REFCOUNT", "nokey"],
+      ["OBJECT", "IDLETIME", "nokey"],
+      ["OBJECT", "FREQ", "nokey"],
+      ["OBJECT", "IDLETIME", "k"],
+      ["OBJECT", "FREQ", "k"],
+      ["OBJECT", "ENCODING"],
+      ["OBJECT", "ENCODING", "k", "x"],
+      ["OBJECT", "NOPE", "k"],
+      ["OBJECT"],
+      ["OBJECT", "HELP", "x"],
+      helpNames("OBJECT"),
+    ]);
+  }
+});
+
+redisTest("OBJECT FREQ and IDLETIME follow the policy as in Redis", async () => {
+  await using pair = await startPair({
+    config: { "maxmemory-policy": "allkeys-lfu", "lfu-log-factor": 0, "maxmemory": "1gb" },
+  });
+  await compare(pair, [
+    ["SET", "k", "v"],
+    ["OBJECT", "FREQ", "k"],
+    ["GET", "k"],
+    ["GET", "k"],
+    ["OBJECT", "FREQ", "k"],
+    ["OBJECT", "FREQ", "k"],
+    ["OBJECT", "IDLETIME", "k"],
+    ["OBJECT", "IDLETIME", "nokey"],
+    ["OBJECT", "FREQ", "nokey"],
+    ["SET", "n", "12"],
+    ["OBJECT", "REFCOUNT", "n"],
+    ["CONFIG", "SET", "maxmemory-policy", "volatile-ttl"],
+    ["SET", "n", "12"],
+    ["OBJECT", "REFCOUNT", "n"],
+    ["OBJECT", "FREQ", "n"],
+  ]);
+});
+
+Deno.test("OBJECT IDLETIME counts seconds since the last access, and is none itself", async () => {
+  let nowMs = 1_700_000_000_000;
+  await using server = await serve({ port: 0, clock: () => nowMs });
+  using client = await RespClient.connect(server.port);
+  await client.send("SET", "k", "v");
+  nowMs += 7000;
+  assertEquals(await client.ask("OBJECT", "IDLETIME", "k"), ":7");
+  nowMs += 3000;
+  assertEquals(await client.ask("OBJECT", "IDLETIME", "k"), ":10");
+  await client.send("GET", "k");
+  assertEquals(await client.ask("OBJECT", "IDLETIME", "k"), ":0");
+});
+
+redisTest("MEMORY checks its arguments as Redis does", async () => {
+  for (const protocol of [2, 3] as const) {
+    await using pair = await startPair({ protocol });
+    await compare(pair, [
+      ["SET", "k", "v"],
+      sameShape(["MEMORY", "USAGE", "k"]),
+      sameShape(["MEMORY", "USAGE", "k", "SAMPLES", "0"]),
+      sameShape(["MEMORY", "usage", "k", "samples", "5", "SAMPLES", "1"]),
+      ["MEMORY", "USAGE", "nokey"],
+      ["MEMORY", "USAGE", "nokey", "SAMPLES", "1"],
+      ["MEMORY", "USAGE", "nokey", "SAMPLES", "x"],
+      ["MEMORY", "USAGE", "k", "SAMPLES", "-1"],
+      ["MEMORY", "USAGE", "k", "SAMPLES"],
+      ["MEMORY", "USAGE", "k", "SAMPLES", "1", "x"],
+      ["MEMORY", "USAGE", "k", "x", "1"],
+      ["MEMORY", "USAGE"],
+      ["MEMORY", "PURGE"],
+      ["MEMORY", "PURGE", "x"],
+      ["MEMORY", "STATS", "x"],
+      ["MEMORY", "NOPE"],
+      ["MEMORY"],
+      sameShape(["MEMORY", "DOCTOR"]),
+      ["MEMORY", "DOCTOR", "x"],
+      sameShape(["MEMORY", "MALLOC-STATS"]),
+      helpNames("MEMORY"),
+    ]);
+  }
+});
+
+redisTest("MEMORY STATS has Redis's fields and types in Redis's order", async () => {
+  const names = (reply: Reply): string => {
+    if (reply.type === "map") {
+      return reply.entries.map(([name, value]) =>
+        `${name.type === "bulk" ? name.text : "?"}=${names(value)}`
+      ).join(" ");
+    }
+    if (reply.type === "array") {
+      return reply.items.map((item, i) =>
+        i % 2 === 0 && item.type === "bulk" ? item.text : names(item)
+      )
+        .join(" ");
+    }
+    return reply.type;
+  };
+  for (const protocol of [2, 3] as const) {
+    await using pair = await startPair({ protocol });
+    await compare(pair, [
+      { command: ["MEMORY", "STATS"], view: names },
+      ["SET", "k", "v"],
+      ["SELECT", "2"],
+      ["SET", "k", "v"],
+      { command: ["MEMORY", "STATS"], view: names },
+    ]);
+  }
+});
+
+Deno.test("MEMORY USAGE counts a key's entry, its value and a long key", async () => {
+  await using server = await serve({ port: 0 });
+  using client = await RespClient.connect(server.port);
+  const usage = async (key: string, value: string) => {
+    await client.send("SET", key, value);
+    const reply = await client.send("MEMORY", "USAGE", key);
+    assert(reply.type === "integer");
+    return Number(reply.value);
+  };
+  const small = await usage("k", "v");
+  assert(small >= 1 + 1 && small < 64);
+  const long = await usage("k", "v".repeat(100_000));
+  assert(long >= 100_000 && long < 140_000);
+  const longKey = await usage("k".repeat(100_000), "v");
+  assert(longKey >= 100_000 && longKey < 140_000);
+});
+
+Deno.test("MEMORY DOCTOR finds a peak that has passed", async () => {
+  await using server = await serve({ port: 0 });
+  using client = await RespClient.connect(server.port);
+  const doctor = async () => {
+    const reply = await client.send("MEMORY", "DOCTOR");
+    assert(reply.type === "bulk");
+    return reply.text;
+  };
+  assert((await doctor()).includes("too little data"));
+  await client.send("SET", "a", "x".repeat(6 << 20));
+  assert((await doctor()).includes("No trouble"));
+  await client.send("SET", "b", "x".repeat(24 << 20));
+  await client.send("INFO", "memory");
+  await client.send("SET", "b", "");
+  assert((await doctor()).includes("Peak memory: 30."));
+});
