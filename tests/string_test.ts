@@ -8,6 +8,7 @@ import {
   type Step,
   within,
 } from "./support/differential.ts";
+import { compareEffects } from "./support/effects.ts";
 import { compareWithList } from "./support/planted_list.ts";
 import { type Rng, seeded } from "./support/rng.ts";
 import { RespClient } from "./support/resp_client.ts";
@@ -653,3 +654,47 @@ Deno.test("SET with a time that has passed leaves a key that the first look-up r
   nowMs += 1;
   assertEquals(await client.ask("INCR", "k"), ":1");
 });
+
+redisTest("string commands tell of the changes that Redis tells of", () =>
+  compareEffects([
+    ["GET", "k"],
+    ["SET", "k", "v"],
+    ["SET", "k", "v", "NX"],
+    ["SET", "k", "v", "XX", "GET", "EX", "100"],
+    ["SET", "k", "v", "PXAT", FUTURE_MS],
+    ["SET", "none", "v", "XX", "GET"],
+    ["SETEX", "k", "100", "v"],
+    ["PSETEX", "k", "100000", "v"],
+    ["GETSET", "k", "w"],
+    ["GETSET", "fresh", "w"],
+    ["SETNX", "k", "w"],
+    ["SETNX", "n", "1"],
+    ["GETEX", "n"],
+    ["GETEX", "n", "EX", "100"],
+    ["GETEX", "n", "PERSIST"],
+    ["GETEX", "n", "PERSIST"],
+    ["GETEX", "n", "EXAT", "1"],
+    ["GETEX", "n", "EXAT", "1"],
+    ["GETDEL", "k"],
+    ["GETDEL", "k"],
+    ["MSET", "a", "1", "b", "2", "a", "3"],
+    ["MSETNX", "c", "1", "a", "2"],
+    ["MSETNX", "c", "1", "c", "2"],
+    ["MGET", "a", "none", "b"],
+    ["INCR", "a"],
+    ["INCR", "count"],
+    ["DECRBY", "a", "2"],
+    ["INCRBYFLOAT", "a", "0.5"],
+    ["INCR", "a"],
+    ["APPEND", "s", "x"],
+    ["APPEND", "s", ""],
+    ["STRLEN", "none"],
+    ["GETRANGE", "none", "0", "1"],
+    ["SETRANGE", "s", "3", "x"],
+    ["SETRANGE", "s", "3", ""],
+    ["SETRANGE", "none", "3", ""],
+    ["SETRANGE", "t", "3", "x"],
+    ["LCS", "none", "s"],
+    ["SET", "gone", "x", "PXAT", "1"],
+    ["SET", "gone", "x", "GET"],
+  ]));
