@@ -213,6 +213,7 @@ function resultOfBigints(
     return signed ? BigInt.asIntN(bits, wanted) : BigInt.asUintN(bits, wanted);
   }
   if (wanted > max) return max;
-  // An unsigned SET has no negative values, only high ones; nor has Redis where max - value overflows.
+  // SET takes a negative value for an unsigned field as a huge one. As in Redis, it also saturates
+  // upwards where a signed value is so low that its distance from `max` leaves 64 bits.
   return kind === "set" && (!signed || max - wanted > INT64_MAX) ? max : min;
 }
