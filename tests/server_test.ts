@@ -176,8 +176,8 @@ redisTest("SLOWLOG keeps the newest commands, shortened as Redis shortens them",
     return reply.items.map((entry) => {
       assert(entry.type === "array" && entry.items.length === 6);
       const [id, time, usec, args, peer, name] = entry.items;
-      assert(id!.type === "integer" && time!.type === "integer" && usec!.type === "integer");
-      assert(peer!.type === "bulk");
+      assert(id?.type === "integer" && time?.type === "integer" && usec?.type === "integer");
+      assert(peer?.type === "bulk");
       assertMatch(peer.text, /^127\.0\.0\.1:\d+$/);
       const step = lastId === undefined ? 0 : lastId - Number(id.value);
       lastId = Number(id.value);

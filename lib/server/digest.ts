@@ -23,7 +23,7 @@ export function datasetDigest(dbs: readonly Database[]): string {
         const digest = new Uint8Array(DIGEST_BYTES);
         mix(digest, db.map.key(entry));
         mixValue(digest, db, entry);
-        xor(total, digest);
+        xor(total, sha1(digest));
       });
     } while (cursor !== 0);
   }
