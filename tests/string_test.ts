@@ -11,7 +11,7 @@ import {
 import { compareEffects } from "./support/effects.ts";
 import { compareWithList } from "./support/planted_list.ts";
 import { type Rng, seeded } from "./support/rng.ts";
-import { RespClient } from "./support/resp_client.ts";
+import { encodeCommand, RespClient, show } from "./support/resp_client.ts";
 import { redisTest } from "./support/skip.ts";
 
 const BINARY = Uint8Array.of(0, 13, 10, 255, 0x24, 128, 0);
@@ -698,3 +698,38 @@ redisTest("string commands tell of the changes that Redis tells of", () =>
     ["SET", "gone", "x", "PXAT", "1"],
     ["SET", "gone", "x", "GET"],
   ]));
+
+redisTest("string commands in one pipelined batch answer as Redis does", async () => {
+  await using pair = await startPair();
+  const commands: Command[] = [
+    ["INCR", "n"],
+    ["INCR", "n"],
+    ["APPEND", "n", "5"],
+    ["INCRBYFLOAT", "n", "0.5"],
+    ["INCRBYFLOAT", "f", "0.5"],
+    ["SETRANGE", "r", "2", "x"],
+    ["SETRANGE", "r", "0", "x"],
+    ["SETBIT", "b", "9", "1"],
+    ["BITFIELD", "b", "INCRBY", "u8", "0", "3"],
+    ["SETNX", "n", "x"],
+    ["SET", "n", "y", "GET", "XX"],
+    ["MSET", "n", "1", "m", "2", "n", "3"],
+    ["MGET", "m", "n", "r", "b", "f", "none"],
+    ["GETDEL", "n"],
+    ["INCR", "n"],
+  ];
+  const batch = commands.map(encodeCommand);
+  for (const client of [pair.redis, pair.redino]) {
+    const bytes = new Uint8Array(batch.reduce((sum, part) => sum + part.length, 0));
+    let at = 0;
+    for (const part of batch) {
+      bytes.set(part, at);
+      at += part.length;
+    }
+    await client.write(bytes);
+  }
+  for (const command of commands) {
+    const [redis, redino] = [await pair.redis.read(), await pair.redino.read()];
+    assertEquals({ command, reply: show(redino) }, { command, reply: show(redis) });
+  }
+});
