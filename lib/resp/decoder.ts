@@ -157,24 +157,38 @@ class Parser implements Transformer<Uint8Array, CommandBatch> {
     controller: TransformStreamDefaultController<CommandBatch>,
   ): void | Promise<void> {
     if (this.#failed) return this.#onConsumed();
-    if (this.#carried > 0) this.#joinCarry(chunk);
-    else {
-      this.#buf = chunk;
-      this.#pos = 0;
-      this.#end = chunk.length;
-      this.#start = 0;
+    try {
+      if (this.#carried > 0) this.#joinCarry(chunk);
+      else {
+        this.#buf = chunk;
+        this.#pos = 0;
+        this.#end = chunk.length;
+        this.#start = 0;
+      }
+      if (this.#decode(controller) === Stop.Wait) return this.#decodeInSteps(controller);
+    } catch {
+      this.#giveUp(controller);
     }
-    const stop = this.#decode(controller);
-    if (stop === Stop.Wait) return this.#decodeInSteps(controller);
   }
 
   /** Stops at each limit until the router has run the commands before it: they may be AUTH. */
   async #decodeInSteps(controller: TransformStreamDefaultController<CommandBatch>): Promise<void> {
-    do {
-      await new Promise<void>((resolve) => this.#batch.done = resolve);
-      this.#batch.done = undefined;
-      // The batch's buffer is free now: go on where the parser stood, as if it came anew.
-    } while (this.#decode(controller) === Stop.Wait);
+    try {
+      do {
+        await new Promise<void>((resolve) => this.#batch.done = resolve);
+        this.#batch.done = undefined;
+        // The batch's spans are free now: go on where the parser stood.
+      } while (this.#decode(controller) === Stop.Wait);
+    } catch {
+      this.#giveUp(controller);
+    }
+  }
+
+  /** Memory for a long command was not to be had: one client's end, as if it were over its limit. */
+  #giveUp(controller: TransformStreamDefaultController<CommandBatch>): void {
+    this.#failed = this.#batch.overflow = true;
+    this.#batch.used = this.#batch.at = 0;
+    controller.enqueue(this.#batch);
   }
 
   #decode(controller: TransformStreamDefaultController<CommandBatch>): Stop {

@@ -21,11 +21,19 @@ const OWN_CHUNK = 64 * 1024;
 const pool: Uint8Array[] = [];
 const EMPTY: Uint8Array = new Uint8Array(0);
 
-/** Gives a chunk back that was written to its socket. */
-export function recycleChunk(chunk: Uint8Array): void {
-  const { buffer } = chunk;
-  if (buffer.byteLength === FIRST_CHUNK && pool.length < POOLED_CHUNKS) {
-    pool.push(new Uint8Array(buffer));
+/** What is to be sent next: the first `length` bytes of an array. */
+export class Chunk {
+  readonly bytes: Uint8Array;
+  readonly length: number;
+
+  constructor(bytes: Uint8Array, length: number) {
+    this.bytes = bytes;
+    this.length = length;
+  }
+
+  /** Lets other clients write to the array, now that it was sent. */
+  recycle(): void {
+    if (this.bytes.length === FIRST_CHUNK && pool.length < POOLED_CHUNKS) pool.push(this.bytes);
   }
 }
 
@@ -66,7 +74,7 @@ export class ReplyWriter {
 
   #buf: Uint8Array = EMPTY;
   #pos = 0;
-  #full = new Queue<Uint8Array>();
+  #full = new Queue<Chunk>();
 
   ok(): void {
     this.raw(OK);
@@ -212,15 +220,10 @@ export class ReplyWriter {
   }
 
   /** Takes the next chunk to send, or undefined if nothing waits. */
-  take(): Uint8Array | undefined {
-    let chunk = this.#full.shift();
-    if (chunk === undefined) {
-      if (this.#pos === 0) return undefined;
-      chunk = this.#buf.subarray(0, this.#pos);
-      this.#buf = EMPTY;
-      this.#pos = 0;
-    }
-    this.bytes -= chunk.length;
+  take(): Chunk | undefined {
+    if (this.#full.length === 0) this.#close();
+    const chunk = this.#full.shift();
+    if (chunk !== undefined) this.bytes -= chunk.length;
     return chunk;
   }
 
@@ -270,7 +273,7 @@ export class ReplyWriter {
     own.set(src.subarray(off, off + len));
     own[len] = CR;
     own[len + 1] = LF;
-    this.#full.push(own);
+    this.#full.push(new Chunk(own, own.length));
     this.bytes += own.length;
     this.onGrow?.();
   }
@@ -288,7 +291,7 @@ export class ReplyWriter {
   }
 
   #close(): void {
-    if (this.#pos > 0) this.#full.push(this.#buf.subarray(0, this.#pos));
+    if (this.#pos > 0) this.#full.push(new Chunk(this.#buf, this.#pos));
     this.#buf = EMPTY;
     this.#pos = 0;
   }
