@@ -1,7 +1,9 @@
 /** Numbers among the arguments that several families read alike, with Redis's errors for them. */
+import type { ValueType } from "../store/database.ts";
+import type { Client } from "../server/client.ts";
 import { parseInt64, parseInteger } from "../bytes/integer.ts";
 import type { Args } from "../resp/args.ts";
-import { NOT_AN_INTEGER, ReplyError } from "../resp/reply_error.ts";
+import { NOT_AN_INTEGER, ReplyError, WRONG_TYPE } from "../resp/reply_error.ts";
 
 const INCREMENT_OVERFLOW = new ReplyError("ERR increment or decrement would overflow");
 
@@ -93,4 +95,18 @@ export function sameArgs(args: Args, i: number, j: number): boolean {
   const b = args.off(j);
   for (let k = 0; k < len; k++) if (buf[a + k] !== buf[b + k]) return false;
   return true;
+}
+
+/** The entry of key argument `i` for a command that reads, or 0; throws WRONG_TYPE for another type. */
+export function readTyped(client: Client, args: Args, i: number, type: ValueType): number {
+  const entry = client.db.read(args, i);
+  if (entry !== 0 && client.db.type(entry) !== type) throw WRONG_TYPE;
+  return entry;
+}
+
+/** The entry of key argument `i` for a command that writes, or 0; throws WRONG_TYPE for another type. */
+export function writeTyped(client: Client, args: Args, i: number, type: ValueType): number {
+  const entry = client.db.write(args, i);
+  if (entry !== 0 && client.db.type(entry) !== type) throw WRONG_TYPE;
+  return entry;
 }

@@ -107,7 +107,7 @@ const NO_PASSWORD_SET = new ReplyError(
   "ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?",
 );
 const HELLO_WITHOUT_AUTH = new ReplyError(
-  "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time",
+  "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time",
 );
 const BAD_PROTOCOL = new ReplyError("ERR Protocol version is not an integer or out of range");
 const NO_PROTOCOL = new ReplyError("NOPROTO unsupported protocol version");

@@ -5,14 +5,27 @@ import { CONFIG_COMMANDS } from "./config.ts";
 import { CONNECTION_COMMANDS } from "./connection.ts";
 import { DEBUG_COMMANDS } from "./debug.ts";
 import { EXPIRE_COMMANDS } from "./expire.ts";
+import { GEO_COMMANDS } from "./geo.ts";
+import { HASH_COMMANDS } from "./hash.ts";
+import { HYPERLOGLOG_COMMANDS } from "./hyperloglog.ts";
 import { INFO_COMMANDS } from "./info.ts";
 import { INTROSPECTION_COMMANDS } from "./introspection.ts";
 import { KEY_COMMANDS } from "./keys.ts";
+import { LATENCY_COMMANDS } from "./latency.ts";
+import { LIST_COMMANDS } from "./list.ts";
+import { LIST_BLOCKING_COMMANDS } from "./list_blocking.ts";
 import { MEMORY_COMMANDS } from "./memory.ts";
+import { MONITOR_COMMANDS } from "./monitor.ts";
 import { OBJECT_COMMANDS } from "./object.ts";
+import { PUBSUB_COMMANDS } from "./pubsub.ts";
 import { SERVER_COMMANDS } from "./server.ts";
+import { SET_COMMANDS } from "./set.ts";
+import { SORT_COMMANDS } from "./sort.ts";
+import { STREAM_COMMANDS } from "./stream.ts";
+import { STREAM_GROUP_COMMANDS } from "./stream_group.ts";
 import { STRING_COMMANDS } from "./string.ts";
 import { TRANSACTION_COMMANDS } from "./transaction.ts";
+import { ZSET_COMMANDS } from "./zset.ts";
 import type { CommandSpec } from "./spec.ts";
 
 export const COMMANDS: readonly CommandSpec[] = [
@@ -22,12 +35,25 @@ export const COMMANDS: readonly CommandSpec[] = [
   ...CONNECTION_COMMANDS,
   ...DEBUG_COMMANDS,
   ...EXPIRE_COMMANDS,
+  ...GEO_COMMANDS,
+  ...HASH_COMMANDS,
+  ...HYPERLOGLOG_COMMANDS,
   ...INFO_COMMANDS,
   ...INTROSPECTION_COMMANDS,
   ...KEY_COMMANDS,
+  ...LATENCY_COMMANDS,
+  ...LIST_COMMANDS,
+  ...LIST_BLOCKING_COMMANDS,
   ...MEMORY_COMMANDS,
+  ...MONITOR_COMMANDS,
   ...OBJECT_COMMANDS,
+  ...PUBSUB_COMMANDS,
   ...SERVER_COMMANDS,
+  ...SET_COMMANDS,
+  ...SORT_COMMANDS,
+  ...STREAM_COMMANDS,
+  ...STREAM_GROUP_COMMANDS,
   ...STRING_COMMANDS,
   ...TRANSACTION_COMMANDS,
+  ...ZSET_COMMANDS,
 ];

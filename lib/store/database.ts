@@ -69,6 +69,8 @@ export interface StoredObject {
   free(): void;
   /** Bytes that the value takes outside the arena. */
   readonly heapBytes: number;
+  /** Bytes that it takes in the arena: for MEMORY USAGE; may be an estimate over `samples` elements. */
+  arenaBytes(samples: number): number;
 }
 
 /** What the databases of a server share. */
@@ -158,7 +160,8 @@ export class Database {
 
   /** The key that is argument `i`, for a command that writes: counts the access, no hit or miss. */
   write(args: Args, i: number): number {
-    return this.writeKey(args.buf, args.off(i), args.len(i));
+    const hash = i === 1 && args.hashed ? args.hash : hashBytes(args.buf, args.off(i), args.len(i));
+    return this.writeHashed(hash, args.buf, args.off(i), args.len(i));
   }
 
   writeKey(buf: Uint8Array, off: number, len: number): number {

@@ -1,0 +1,4 @@
+/** Hashes. */
+import type { CommandSpec } from "./spec.ts";
+
+export const HASH_COMMANDS: readonly CommandSpec[] = [];

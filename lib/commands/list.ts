@@ -1,0 +1,4 @@
+/** Lists. */
+import type { CommandSpec } from "./spec.ts";
+
+export const LIST_COMMANDS: readonly CommandSpec[] = [];

@@ -1,0 +1,4 @@
+/** MONITOR. */
+import type { CommandSpec } from "./spec.ts";
+
+export const MONITOR_COMMANDS: readonly CommandSpec[] = [];

@@ -1,0 +1,4 @@
+/** Sets. */
+import type { CommandSpec } from "./spec.ts";
+
+export const SET_COMMANDS: readonly CommandSpec[] = [];

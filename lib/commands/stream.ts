@@ -1,0 +1,4 @@
+/** Streams. */
+import type { CommandSpec } from "./spec.ts";
+
+export const STREAM_COMMANDS: readonly CommandSpec[] = [];
