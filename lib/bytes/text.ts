@@ -16,6 +16,12 @@ export function latin1Bytes(text: string): Uint8Array {
   return bytes;
 }
 
+/** Text up to its first NUL: what Redis makes of arguments that it formats as C strings. */
+export function cString(text: string): string {
+  const nul = text.indexOf("\0");
+  return nul < 0 ? text : text.slice(0, nul);
+}
+
 const utf8Encoder = new TextEncoder();
 const utf8Decoder = new TextDecoder();
 

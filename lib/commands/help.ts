@@ -2,6 +2,7 @@
  * HELP of the commands that have subcommands: Redis's first and last lines around what each
  * subcommand has to say, each a simple string; and the error that points there.
  */
+import { cString } from "../bytes/text.ts";
 import type { Args } from "../resp/args.ts";
 import { ReplyError } from "../resp/reply_error.ts";
 import type { Handler } from "./spec.ts";
@@ -28,7 +29,7 @@ export function helpHandler(container: string, lines: readonly string[]): Handle
 
 /** The error of a subcommand whose arity lets pass more arguments than it knows what to do with. */
 export function subcommandSyntaxError(args: Args): ReplyError {
-  const subcommand = args.text(1).slice(0, ECHOED_NAME);
+  const subcommand = cString(args.text(1)).slice(0, ECHOED_NAME);
   return new ReplyError(
     `ERR unknown subcommand or wrong number of arguments for '${subcommand}'. ` +
       `Try ${args.text(0).toUpperCase()} HELP.`,

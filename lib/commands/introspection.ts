@@ -8,7 +8,7 @@ import { Args } from "../resp/args.ts";
 import { ReplyError, SYNTAX_ERROR } from "../resp/reply_error.ts";
 import type { ReplyWriter } from "../resp/reply_writer.ts";
 import type { Client } from "../server/client.ts";
-import type { Command, CommandTable } from "../server/command.ts";
+import type { Command } from "../server/command.ts";
 import { aclCategories } from "./acl_categories.ts";
 import { helpHandler } from "./help.ts";
 import { findKeys, hasKeys, legacyRange } from "./keyspecs.ts";
@@ -166,7 +166,7 @@ function info(client: Client, args: Args): void {
   const { reply, server } = client;
   reply.array(args.count - 2);
   for (let i = 2; i < args.count; i++) {
-    const command = byName(server.commands, args.text(i));
+    const command = server.commands.named(args.text(i));
     if (command === undefined) reply.nil();
     else writeInfo(reply, command);
   }
@@ -176,7 +176,7 @@ function docs(client: Client, args: Args): void {
   const { commands } = client.server;
   let wanted: readonly Command[] = commands.all;
   if (args.count > 2) {
-    wanted = Array.from({ length: args.count - 2 }, (_, i) => byName(commands, args.text(i + 2)))
+    wanted = Array.from({ length: args.count - 2 }, (_, i) => commands.named(args.text(i + 2)))
       .filter((command) => command !== undefined);
   }
   writeAllDocs(client.reply, wanted);
@@ -239,11 +239,6 @@ function keysOf(client: Client, args: Args): ReturnType<typeof findKeys> {
     throw INVALID_ARGUMENTS;
   }
   return found;
-}
-
-/** `get` or `config|get`, in any case; there are no subcommands of subcommands. */
-function byName(commands: CommandTable, name: string): Command | undefined {
-  return name.split("|").length > 2 ? undefined : commands.named(name);
 }
 
 /** The ten fields of COMMAND INFO. */

@@ -101,6 +101,12 @@ export class Client implements Requester {
   postpone(batch: CommandBatch): void {
     this.pending.push(batch);
     this.pendingBytes += batch.heldBytes;
+    this.server.noteWaiting(this);
+  }
+
+  /** Bytes that are kept for it: commands that were not run, and replies that were not sent. */
+  get waitingBytes(): number {
+    return this.pendingBytes + (this.transaction?.bytes ?? 0) + this.connection.unsentBytes;
   }
 
   /** Whether RESP2's subscribed mode is on, in which PING answers otherwise. */

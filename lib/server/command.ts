@@ -9,6 +9,7 @@ import {
   type Handler,
   type Trait,
 } from "../commands/spec.ts";
+import { cString } from "../bytes/text.ts";
 import type { Args } from "../resp/args.ts";
 
 /** Redis's own bound on how much of an unknown name an error repeats. */
@@ -59,6 +60,7 @@ export class Command {
       this.usec =
       this.rejected =
       this.failed =
+      this.batchCalls =
         0;
     for (const sub of this.subcommands.values()) sub.resetStats();
   }
@@ -106,7 +108,8 @@ export class CommandTable {
 
   /** A command or, by `container|name`, a subcommand. */
   named(fullName: string): Command | undefined {
-    const [name, sub] = fullName.toLowerCase().split("|", 2);
+    const [name, sub, beyond] = fullName.toLowerCase().split("|");
+    if (beyond !== undefined) return undefined;
     const command = this.all.find(({ spec }) => spec.name === name);
     return sub === undefined ? command : command?.subcommands.get(sub);
   }
@@ -118,9 +121,8 @@ export class CommandTable {
     if (command.subcommands.size === 0 || args.count < 2) return command;
     const sub = command.subcommands.get(args.text(1).toLowerCase());
     if (sub !== undefined) return sub;
-    return `ERR unknown subcommand '${
-      args.text(1).slice(0, ECHOED_NAME)
-    }'. Try ${command.spec.name.toUpperCase()} HELP.`;
+    const name = cString(args.text(1)).slice(0, ECHOED_NAME);
+    return `ERR unknown subcommand '${name}'. Try ${command.spec.name.toUpperCase()} HELP.`;
   }
 
   /** Commands and subcommands. */
@@ -155,10 +157,4 @@ function unknownCommand(args: Args): string {
   }
   const name = cString(args.text(0)).slice(0, ECHOED_NAME);
   return `ERR unknown command '${name}', with args beginning with: ${beginning}`;
-}
-
-/** Redis formats arguments as C strings, which end at a NUL. */
-function cString(text: string): string {
-  const nul = text.indexOf("\0");
-  return nul < 0 ? text : text.slice(0, nul);
 }

@@ -72,6 +72,7 @@ export class Cron {
     server.activeExpiry.run(server.dbs, 1000 / hz * EXPIRY_SHARE);
     this.#rehash();
     this.#watchClients(hz);
+    server.countClientBytes();
     if (startMs - this.#sampledMs >= SAMPLE_MS) {
       this.#sampledMs = startMs;
       const { stats } = server;

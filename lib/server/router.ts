@@ -270,6 +270,7 @@ export class Router {
       client.transaction!.queue(command, args);
       const tooMuch = client.transaction!.bytes > client.limits.maxQueryBytes;
       if (tooMuch) return server.limitInput(client, true);
+      server.noteWaiting(client);
       client.reply.queued();
       return;
     }

@@ -75,6 +75,7 @@ export class Server implements AsyncDisposable {
   #nextClientId = 1;
   /** Clients with replies to send at the end of the running batch. */
   #flushes: Client[] = [];
+  #later: ReturnType<typeof setTimeout> | undefined;
   #closing = false;
   readonly #closed = Promise.withResolvers<void>();
 
@@ -104,7 +105,12 @@ export class Server implements AsyncDisposable {
     );
     this.requestLimits = { maxBulkLength: 0, maxQueryBytes: 0 };
     this.activeExpiry = new ActiveExpiry();
-    this.eviction = new Eviction(this.dbs, this.databaseContext, () => this.usedMemory);
+    this.eviction = new Eviction(
+      this.dbs,
+      this.databaseContext,
+      () => this.usedMemory,
+      (run) => this.#runLater(run),
+    );
     this.cron = new Cron(this);
     applyConfig(this);
   }
@@ -139,8 +145,24 @@ export class Server implements AsyncDisposable {
     return bytes + this.clientBytes;
   }
 
-  /** Bytes of replies and commands that wait, of all clients. */
+  /** Bytes of replies and commands that wait, of all clients, as of the cron's last round. */
   clientBytes = 0;
+  /** The clients for which something waited when last seen: few, so that counting costs little. */
+  readonly #laden = new Set<Client>();
+
+  /** More than a little waits for a client: from now on it is counted. */
+  noteWaiting(client: Client): void {
+    this.#laden.add(client);
+  }
+
+  countClientBytes(): void {
+    this.clientBytes = 0;
+    for (const client of this.#laden) {
+      const bytes = client.waitingBytes;
+      if (bytes === 0) this.#laden.delete(client);
+      this.clientBytes += bytes;
+    }
+  }
 
   setGate(bit: number, on: boolean): void {
     this.gates = on ? this.gates | bit : this.gates & ~bit;
@@ -182,6 +204,7 @@ export class Server implements AsyncDisposable {
   limitOutput(client: Client): void {
     const limit = this.config.values["client-output-buffer-limit"][client.outputClass];
     const waiting = client.connection.unsentBytes;
+    if (waiting > 0) this.noteWaiting(client);
     const overHard = limit.hardBytes > 0 && waiting > limit.hardBytes;
     const overSoft = limit.softBytes > 0 && waiting > limit.softBytes;
     if (!overSoft) client.overSoftLimitMs = undefined;
@@ -222,6 +245,7 @@ export class Server implements AsyncDisposable {
     this.blocking.forget(client);
     this.pause.forget(client);
     this.watches.unwatch(client);
+    this.#laden.delete(client);
     client.reply.clear();
     this.clients.delete(client.id);
   }
@@ -263,11 +287,21 @@ export class Server implements AsyncDisposable {
     return false;
   }
 
+  /** Runs what is left to do when the clients that wait have had their turn. */
+  #runLater(run: () => void): void {
+    this.#later = setTimeout(() => {
+      this.time.refresh();
+      run();
+      this.router.settle();
+    }, 0);
+  }
+
   /** Stops listening and closes every connection. */
   close(): Promise<void> {
     if (this.#closing) return this.closed;
     this.#closing = true;
     this.cron.stop();
+    clearTimeout(this.#later);
     this.pause.end();
     for (const listener of this.#listeners) listener.close();
     for (const client of this.clients.values()) client.close();
