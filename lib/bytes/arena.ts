@@ -195,6 +195,15 @@ export class Arena {
     return length > MAX_BLOCK ? length : CLASS_BYTES[CLASS_OF_UNITS[(length + 7) >>> 3]!]!;
   }
 
+  /** Gives everything back; the arena is not used afterwards. */
+  release(): void {
+    for (const slab of this.#slabs) if (slab.length > 0) releaseArray(slab);
+    for (const large of this.#large) if (large.length > 0) releaseArray(large);
+    this.#slabs = [];
+    this.#words = [];
+    this.#large = [];
+  }
+
   /** Bytes asked of the system: whole slabs and large blocks, used or not. */
   get reservedBytes(): number {
     let bytes = 0;
@@ -215,6 +224,7 @@ export class Arena {
 
   #freeLarge(id: number): void {
     this.usedBytes -= this.#large[id]!.length;
+    releaseArray(this.#large[id]!);
     this.#large[id] = NO_BYTES;
     this.#freeLargeIds.push(id);
   }
@@ -236,6 +246,7 @@ export class Arena {
 
   #dropSlab(slab: number, cls: number): void {
     this.#unlink(slab, cls);
+    releaseArray(this.#slabs[slab]!);
     this.#slabs[slab] = NO_BYTES;
     this.#words[slab] = NO_WORDS;
     this.#fresh[slab] = 0;
@@ -261,6 +272,14 @@ export class Arena {
 
 const NO_BYTES = new Uint8Array(0);
 const NO_WORDS = new Int32Array(0);
+
+/**
+ * Gives an array's memory back now: the collector takes its time over memory outside its heap. Nobody
+ * may use the array, or another view of its buffer, afterwards.
+ */
+export function releaseArray(array: Uint8Array | Int32Array): void {
+  (array.buffer as ArrayBuffer).transfer(0);
+}
 
 /** Copies bytes; below about 48 a loop beats the call into the engine. */
 export function copyBytes(

@@ -15,7 +15,7 @@
  * - {@link ByteMap.scan} walks home slots in the order of their reversed bits, as Redis walks its
  *   buckets: an entry that stays is found whatever is added, removed or rehashed between calls.
  */
-import { type Arena, copyBytes } from "./arena.ts";
+import { type Arena, copyBytes, releaseArray } from "./arena.ts";
 import { hashBytes } from "./hash.ts";
 
 const FIRST_SLOTS = 16;
@@ -293,7 +293,10 @@ export class ByteMap {
       }
     }
     this.#oldAt = end;
-    if (end > this.#oldMask) this.#old = undefined;
+    if (end > this.#oldMask) {
+      releaseArray(old);
+      this.#old = undefined;
+    }
   }
 }
 

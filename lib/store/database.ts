@@ -16,7 +16,7 @@
  * whatever may reshape it returns the number that holds from then on. No client and no reply is known
  * here.
  */
-import { Arena, copyBytes } from "../bytes/arena.ts";
+import { Arena, copyBytes, releaseArray } from "../bytes/arena.ts";
 import { ByteMap, MAX_INLINE_KEY } from "../bytes/byte_map.ts";
 import { hashBytes } from "../bytes/hash.ts";
 import type { Args } from "../resp/args.ts";
@@ -122,6 +122,7 @@ export class Database {
 
   /** Forgets everything at once. */
   clear(): void {
+    this.arena?.release();
     this.arena = new Arena();
     this.map = new ByteMap(this.arena, KEY_OFFSET);
     this.objects = [];
@@ -530,6 +531,7 @@ export class Database {
     if (this.volatileCount === this.volatile.length) {
       const grown = new Int32Array(2 * this.volatile.length);
       grown.set(this.volatile);
+      releaseArray(this.volatile);
       this.volatile = grown;
     }
     this.volatile[this.volatileCount++] = entry;
