@@ -295,13 +295,12 @@ export class Router {
 
   #reject(client: Client, command: Command | undefined, line: string): void {
     if (command !== undefined) command.rejected++;
-    if (client.transaction !== undefined) {
-      if (command?.traits.has("executes_queue")) {
-        client.discard();
-        line = `EXECABORT Transaction discarded because of: ${line.replace(/^ERR /, "")}`;
-      } else {
-        client.transaction.refused = true;
-      }
+    if (command?.traits.has("executes_queue")) {
+      // As in Redis, also where there is no transaction.
+      client.discard();
+      line = `EXECABORT Transaction discarded because of: ${line.replace(/^ERR /, "")}`;
+    } else if (client.transaction !== undefined) {
+      client.transaction.refused = true;
     }
     client.reply.error(line);
   }

@@ -221,7 +221,8 @@ export class Server implements AsyncDisposable {
   /** Closes a client that was idle for longer than `timeout`. */
   checkTimeout(client: Client): void {
     const { timeout } = this.config.values;
-    if (timeout === 0 || client.blocked !== undefined || client.isSubscribed) return;
+    if (timeout === 0 || client.blocked !== undefined || client.postponed) return;
+    if (client.isSubscribed) return;
     if (this.time.nowMs - client.seenMs <= timeout * 1000) return;
     this.log.verbose("Closing idle client");
     client.close();
