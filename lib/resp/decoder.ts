@@ -34,16 +34,17 @@ const MAX_INLINE = 64 * 1024;
 const MAX_ARGUMENTS = 0x7fffffff;
 const UNAUTHENTICATED_ARGUMENTS = 10;
 const UNAUTHENTICATED_BULK = 16 * 1024;
-/** Spans and carries above this many bytes are let go when they have served. */
-const KEPT_BYTES = 32 * 1024;
+/** Longer carries (bytes) and spans (words) are let go when they have served once. */
+const KEPT_BYTES = 64 * 1024;
+const KEPT_WORDS = 4 * 1024;
 
 /** What a header's number may be beside a count: any negative one, and the two cases of no line end. */
 const NEGATIVE = -1;
 const INCOMPLETE = -2;
 const TOO_LONG = -3;
 
-/** Room behind a long bulk for what arrives with its last bytes. */
-const SLACK = 64 * 1024;
+/** Room that a carry has for what follows: a chunk as connections read them, and then some. */
+const SLACK = 20 * 1024;
 /** About what a CommandBatch takes beside its arrays. */
 const BATCH_BYTES = 256;
 
@@ -195,7 +196,7 @@ class Parser implements Transformer<Uint8Array, CommandBatch> {
     const batch = this.#batch;
     if (this.#missing === 0) {
       this.#startWord = 0;
-      if (batch.spans.length * 4 > KEPT_BYTES) batch.spans = new Int32Array(32);
+      if (batch.spans.length > KEPT_WORDS) batch.spans = new Int32Array(32);
     }
     const stop = this.#parse();
     batch.buf = this.#buf;
@@ -208,10 +209,11 @@ class Parser implements Transformer<Uint8Array, CommandBatch> {
     return stop;
   }
 
+  /** Puts a chunk behind the incomplete command's bytes, to be parsed there. */
   #joinCarry(chunk: Uint8Array): void {
     const need = this.#carried + chunk.length;
     if (need > this.#carry.length) {
-      const grown = new Uint8Array(Math.max(need, 2 * this.#carry.length));
+      const grown = new Uint8Array(need + SLACK);
       grown.set(this.#carry.subarray(0, this.#carried));
       this.#carry = grown;
     }
@@ -225,24 +227,24 @@ class Parser implements Transformer<Uint8Array, CommandBatch> {
   #keepRest(): void {
     const rest = this.#end - this.#start;
     if (rest === 0 && this.#missing === 0) {
-      if (this.#carry.length > KEPT_BYTES) this.#carry = NO_BYTES;
+      this.#carry = this.#spare = NO_BYTES;
       return;
     }
+    if (rest > this.#requester.limits.maxQueryBytes) this.#batch.overflow = true;
     const expected = this.#bulk < 0 ? rest : this.#pos - this.#start + this.#bulk + 2;
     const need = Math.max(rest, expected);
-    if (rest > this.#requester.limits.maxQueryBytes) this.#batch.overflow = true;
     let into = this.#carry;
     if (this.#buf === this.#carry) {
       if (this.#start === 0 && need <= this.#carry.length) {
         this.#carried = rest;
         return;
       }
-      // The batch still points into this carry.
+      // The batch still points into this carry: the next one goes on in the other.
       into = this.#spare;
       this.#spare = this.#carry.length > KEPT_BYTES ? NO_BYTES : this.#carry;
     }
-    // The chunk that completes a long bulk brings bytes of the next command with it.
-    if (into.length < need) into = new Uint8Array(need + (expected > rest ? SLACK : 0));
+    // With room for the chunk that completes the command and brings more behind it.
+    if (into.length < need + SLACK) into = new Uint8Array(need + SLACK);
     into.set(this.#buf.subarray(this.#start, this.#end));
     const spans = this.#batch.spans;
     if (this.#missing > 0) {
