@@ -2,10 +2,15 @@
 import type { ValueType } from "../store/database.ts";
 import type { Client } from "../server/client.ts";
 import { parseInt64, parseInteger } from "../bytes/integer.ts";
+import { parseLongDouble } from "../bytes/long_double.ts";
 import type { Args } from "../resp/args.ts";
 import { NOT_AN_INTEGER, ReplyError, WRONG_TYPE } from "../resp/reply_error.ts";
 
 const INCREMENT_OVERFLOW = new ReplyError("ERR increment or decrement would overflow");
+
+const NEGATIVE_TIMEOUT = new ReplyError("ERR timeout is negative");
+const TIMEOUT_OUT_OF_RANGE = new ReplyError("ERR timeout is out of range");
+const TIMEOUT_NOT_A_FLOAT = new ReplyError("ERR timeout is not a float or out of range");
 
 const INT64_MAX = 2n ** 63n - 1n;
 /** Below this, unit and base cannot take a time out of what a number holds exactly. */
@@ -79,6 +84,27 @@ export function timeArg(
     throw invalidExpireTime(command);
   }
   return Math.min(MAX_TIME_MS, Number(scaled) + baseMs);
+}
+
+/**
+ * Argument `i` as the time-out of a command that waits: seconds, a fraction allowed. Returns
+ * milliseconds, rounded up; 0 stands for ever.
+ */
+export function timeoutArg({ server }: Client, args: Args, i: number): number {
+  const seconds = parseInteger(args.buf, args.off(i), args.len(i));
+  const timeoutMs = Number.isNaN(seconds) ? fractionMs(args, i) : 1000 * seconds;
+  if (timeoutMs < 0) throw NEGATIVE_TIMEOUT;
+  if (timeoutMs > 0 && timeoutMs >= 2 ** 63 - server.time.nowMs) throw TIMEOUT_OUT_OF_RANGE;
+  return timeoutMs;
+}
+
+function fractionMs(args: Args, i: number): number {
+  const seconds = parseLongDouble(args.buf, args.off(i), args.len(i));
+  if (seconds === undefined) throw TIMEOUT_NOT_A_FLOAT;
+  const { mantissa, exponent } = seconds;
+  const timeoutMs = Math.ceil(1000 * Number(mantissa) * 2 ** exponent);
+  // What is too small for a double is still more than nothing.
+  return mantissa > 0n ? Math.max(1, timeoutMs) : timeoutMs;
 }
 
 /** The error for an expiry that the command named does not take. */

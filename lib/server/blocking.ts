@@ -1,5 +1,5 @@
 /**
- * Clients that wait: for a time-out, for keys.
+ * Clients that wait, whatever for; `blocked_keys.ts` is about those that wait for keys.
  *
  * A handler that cannot answer yet calls {@link Blocking.block}; the router then runs no more of
  * the client's commands, and what its connection still reads is kept (`Client.pending`). Exactly one
@@ -10,6 +10,7 @@
  * CLIENT PAUSE (`pause.ts`) halts clients the same way, but before their command, not in it.
  */
 import type { Client } from "./client.ts";
+import type { Command } from "./command.ts";
 import { Timer } from "./timer.ts";
 
 /** What a blocked client waits for. */
@@ -47,12 +48,14 @@ export class Blocking {
   /** Ends a client's wait as if its time were over. */
   timeOut(client: Client): void {
     client.blocked?.onTimeout();
+    countCall(client);
     this.unblock(client);
   }
 
   /** Ends a client's wait with an error: CLIENT UNBLOCK's, or one of what it waits for. */
   fail(client: Client, line: string): void {
     client.reply.error(line);
+    countCall(client).failed++;
     this.unblock(client);
   }
 
@@ -65,4 +68,12 @@ export class Blocking {
     this.count--;
     blocked.onEnd();
   }
+}
+
+/** Counts a blocked client's command, which ends without being run again; returns it. */
+function countCall(client: Client): Command {
+  client.server.stats.commands++;
+  const command = client.lastCommand!;
+  command.calls++;
+  return command;
 }

@@ -1,13 +1,13 @@
 /**
  * All that follows a change of the keyspace, in one place and one order: the dirty count, WATCH,
- * the keyspace event. Handlers call {@link Effects.keyChanged} once for each key they changed; what
- * the store does by itself (expiry) arrives here as its listener.
+ * clients that wait for the key, the keyspace event. Handlers call {@link Effects.keyChanged} once for
+ * each key they changed; what the store does by itself (expiry) arrives here as its listener.
  *
- * If something new must follow writes (replication, client-side caching, waking the blocked), it
- * joins here.
+ * If something new must follow writes (replication, client-side caching), it joins here.
  */
 import type { Database } from "../store/database.ts";
 import { EVENT, type KeyspaceListener } from "../store/events.ts";
+import { BlockedKeys } from "./blocked_keys.ts";
 import type { Watches } from "./transactions.ts";
 
 export class Effects implements KeyspaceListener {
@@ -17,6 +17,9 @@ export class Effects implements KeyspaceListener {
   eventClasses = 0;
   /** Who publishes keyspace events. */
   onEvent: ((event: string, db: Database, key: Uint8Array) => void) | undefined;
+
+  /** Clients that wait for keys; the router serves them when a command is over. */
+  readonly blockedKeys = new BlockedKeys();
 
   readonly #watches: Watches;
 
@@ -35,18 +38,29 @@ export class Effects implements KeyspaceListener {
   ): void {
     this.dirty++;
     if (this.#watches.size > 0) this.#watches.changed(db, buf, off, len);
+    if (this.blockedKeys.sizeOrGone > 0) this.blockedKeys.changed(db, buf, off, len);
     if ((this.eventClasses & eventClass) !== 0) this.#emit(event, db, buf, off, len);
+  }
+
+  /** A key that was there has more for those who wait for it: a stream's new entry. */
+  keyReady(db: Database, buf: Uint8Array, off: number, len: number): void {
+    if (this.blockedKeys.size > 0) this.blockedKeys.ready(db, buf, off, len);
   }
 
   /** A database is about to be emptied. */
   flushing(db: Database): void {
     this.dirty += db.size;
     if (this.#watches.size > 0) this.#watches.databaseChanged(db);
+    if (this.blockedKeys.size > 0) this.blockedKeys.databaseChanged(db);
   }
 
   /** Two databases are about to exchange their contents. */
   swapping(a: Database, b: Database): void {
     this.dirty++;
+    if (this.blockedKeys.size > 0) {
+      this.blockedKeys.databaseChanged(a);
+      this.blockedKeys.databaseChanged(b);
+    }
     if (this.#watches.size === 0) return;
     this.#watches.databaseChanged(a, b);
     this.#watches.databaseChanged(b, a);
@@ -57,16 +71,19 @@ export class Effects implements KeyspaceListener {
   }
 
   keyAdded(db: Database, buf: Uint8Array, off: number, len: number): void {
+    if (this.blockedKeys.size > 0) this.blockedKeys.ready(db, buf, off, len);
     if ((this.eventClasses & EVENT.newKey) !== 0) this.#emit("new", db, buf, off, len);
   }
 
   keyExpired(db: Database, buf: Uint8Array, off: number, len: number): void {
     if (this.#watches.size > 0) this.#watches.changed(db, buf, off, len);
+    if (this.blockedKeys.sizeOrGone > 0) this.blockedKeys.changed(db, buf, off, len);
     if ((this.eventClasses & EVENT.expired) !== 0) this.#emit("expired", db, buf, off, len);
   }
 
   keyEvicted(db: Database, buf: Uint8Array, off: number, len: number): void {
     if (this.#watches.size > 0) this.#watches.changed(db, buf, off, len);
+    if (this.blockedKeys.sizeOrGone > 0) this.blockedKeys.changed(db, buf, off, len);
     if ((this.eventClasses & EVENT.evicted) !== 0) this.#emit("evicted", db, buf, off, len);
   }
 

@@ -149,8 +149,8 @@ function clientFields(server: Server): Field[] {
     ["blocked_clients", server.blocking.count],
     ["tracking_clients", 0],
     ["clients_in_timeout_table", withTimeout],
-    ["total_blocking_keys", 0],
-    ["total_blocking_keys_on_nokey", 0],
+    ["total_blocking_keys", server.effects.blockedKeys.size],
+    ["total_blocking_keys_on_nokey", server.effects.blockedKeys.sizeOrGone],
   ];
 }
 

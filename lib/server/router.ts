@@ -15,6 +15,7 @@ import { FLAGS } from "../commands/spec.ts";
 import { Args } from "../resp/args.ts";
 import type { CommandBatch } from "../resp/decoder.ts";
 import { ReplyError } from "../resp/reply_error.ts";
+import type { BlockedKeys } from "./blocked_keys.ts";
 import type { Client } from "./client.ts";
 import type { Command, CommandTable } from "./command.ts";
 import { GATE } from "./gates.ts";
@@ -34,6 +35,10 @@ export class Router {
   /** Whether a batch runs: whoever is woken meanwhile waits for its end. */
   #running = false;
   readonly #resumed = new Queue<Client>();
+  readonly #blockedKeys: BlockedKeys;
+  /** Runs the command again for which a client is blocked. */
+  readonly #callAgain = (client: Client, args: Args) =>
+    this.#callGated(client, client.lastCommand!, args, client.gates);
 
   /** Hashes of the first argument of the batch's next commands. */
   readonly #hashes = new Int32Array(MAX_PREFETCH);
@@ -48,6 +53,7 @@ export class Router {
 
   constructor(server: Server, commands: CommandTable) {
     this.#server = server;
+    this.#blockedKeys = server.effects.blockedKeys;
     this.commands = commands;
   }
 
@@ -173,6 +179,11 @@ export class Router {
         else reply.error("ERR internal error, see the server's log");
       }
     }
+    // A command that waits is counted when its wait ends.
+    if (client.blocked !== undefined) {
+      this.#server.stats.commands--;
+      return;
+    }
     if (reply.errors !== errors) command.failed++;
     if (command.batchCalls++ === 0) this.#called.push(command);
     this.#batchCalls++;
@@ -188,10 +199,15 @@ export class Router {
   #execute(client: Client, args: Args): void {
     if ((client.gates & GATE.silenced) !== 0) client.nextSilence();
     const command = this.#admissible(client, args);
-    if (command !== undefined) {
-      if ((this.#server.gates | client.gates) === 0) this.call(client, command, args);
-      else this.#admit(client, command, args);
-    }
+    if (command === undefined) return;
+    if ((this.#server.gates | client.gates) === 0) this.call(client, command, args);
+    else this.#admit(client, command, args);
+    if (this.#blockedKeys.hasReady) this.#serveBlocked();
+  }
+
+  /** Serves clients whose keys the last command made ready. */
+  #serveBlocked(): void {
+    this.#blockedKeys.serve(this.#server.dbs, this.#callAgain);
   }
 
   /** The command that the arguments call, or undefined where the answer is an error. */
@@ -319,6 +335,7 @@ export class Router {
 
   /** Ends a batch: accounts for its time, lets those go on whom it woke, sends what others got. */
   #end(): void {
+    if (this.#blockedKeys.hasReady) this.#serveBlocked();
     if (this.#batchCalls > 0) this.#share();
     for (let client = this.#resumed.shift(); client !== undefined; client = this.#resumed.shift()) {
       client.resuming = false;
