@@ -220,6 +220,17 @@ export class ByteMap {
     }
   }
 
+  /**
+   * The entry in a slot (from 0 up to {@link ByteMap.slotCount}), or 0: for going through all entries
+   * while nothing changes, each of which is in one slot.
+   */
+  entryInSlot(slot: number): number {
+    const old = slot - this.#mask - 1;
+    if (old < 0) return this.#slots[2 * slot + 1]!;
+    const entry = this.#old![2 * old + 1]!;
+    return old < this.#oldAt || entry === REMOVED ? 0 : entry;
+  }
+
   /** Slots of the index, those of one that is being left included. */
   get slotCount(): number {
     return this.#mask + 1 + (this.#old === undefined ? 0 : this.#oldMask + 1);
