@@ -1,83 +1,19 @@
 /** Requests: bytes to commands, whole, split anywhere, pipelined, and the errors of what is none. */
-import { assert, assertEquals } from "@std/assert";
+import { assertEquals } from "@std/assert";
 import { latin1 } from "../lib/bytes/text.ts";
-import { Args } from "../lib/resp/args.ts";
-import { type CommandBatch, type RequestLimits, RespDecoder } from "../lib/resp/decoder.ts";
+import { decode, type Decoded, type DecodeOptions } from "./support/decoding.ts";
 import { type Rng, seeded } from "./support/rng.ts";
-
-interface Decoded {
-  commands: string[][];
-  error?: string;
-  overflow?: true;
-}
-
-interface Options {
-  limits?: Partial<RequestLimits>;
-  authenticated?: boolean;
-  /** Authenticates when this command is run. */
-  authenticatesOn?: string;
-}
-
-/**
- * Feeds chunks from one buffer that is overwritten as soon as a chunk is used up, as a connection
- * does, and copies each batch before the next chunk goes in.
- */
-async function decode(chunks: readonly string[], options: Options = {}): Promise<Decoded> {
-  const requester = {
-    limits: {
-      maxBulkLength: 512 * 1024 * 1024,
-      maxQueryBytes: 1024 * 1024 * 1024,
-      ...options.limits,
-    },
-    authenticated: options.authenticated ?? true,
-  };
-  let consumed = 0;
-  const decoder = new RespDecoder(requester, () => consumed++);
-  const decoded: Decoded = { commands: [] };
-  let taken = 0;
-  let fed = 0;
-  const take = (batch: CommandBatch) => {
-    taken++;
-    const { buf, spans, used } = batch.own();
-    for (let at = 0; at < used; at += 1 + 2 * spans[at]!) {
-      const args = new Args(buf, spans, at + 1, spans[at]!);
-      const command = Array.from({ length: args.count }, (_, i) => args.text(i));
-      if (command[0] === options.authenticatesOn) requester.authenticated = true;
-      decoded.commands.push(command);
-    }
-    if (batch.error !== undefined) decoded.error = batch.error;
-    if (batch.overflow) decoded.overflow = true;
-    batch.done?.();
-  };
-  const reading = (async () => {
-    for await (const batch of decoder.readable) {
-      take(batch);
-    }
-  })();
-  const writer = decoder.writable.getWriter();
-  const buffer = new Uint8Array(Math.max(...chunks.map((chunk) => chunk.length)));
-  for (const chunk of chunks) {
-    if (decoded.error !== undefined || decoded.overflow) break;
-    fed++;
-    for (let i = 0; i < chunk.length; i++) buffer[i] = chunk.charCodeAt(i);
-    await writer.write(buffer.subarray(0, chunk.length));
-    // The batch's reader comes some microtasks after the transform.
-    for (let turn = 0; turn < 12; turn++) await null;
-    buffer.fill(0x2a);
-  }
-  await writer.close();
-  await reading;
-  // Each chunk is given back by whoever used it up last, or its connection would never read again.
-  assert(consumed + taken >= fed);
-  return decoded;
-}
 
 function request(...args: readonly string[]): string {
   return `*${args.length}\r\n` + args.map((arg) => `$${arg.length}\r\n${arg}\r\n`).join("");
 }
 
 /** Whole, split in two at every byte, and a byte at a time. */
-async function assertDecodes(bytes: string, expected: Decoded, options?: Options): Promise<void> {
+async function assertDecodes(
+  bytes: string,
+  expected: Decoded,
+  options?: DecodeOptions,
+): Promise<void> {
   assertEquals(await decode([bytes], options), expected);
   for (let at = 1; at < bytes.length; at++) {
     const halves = [bytes.slice(0, at), bytes.slice(at)];
@@ -114,6 +50,8 @@ const INLINE: readonly [line: string, words: string[]][] = [
   ['ECHO "\\x41\\xfF\\x0g\\q\\"\\\\"', ["ECHO", 'A\xffx0gq"\\']],
   ["ECHO 'it\\'s \\n'", ["ECHO", "it's \\n"]],
   ["ECHO \"\" ''", ["ECHO", "", ""]],
+  // To Redis a NUL ends what has come so far, and it waits for ever.
+  ["ECHO \0 a\0b", ["ECHO", "\0", "a\0b"]],
   ['ECHO ab"c d"', ["ECHO", "abc d"]],
 ];
 

@@ -465,9 +465,9 @@ function isSpace(byte: number): boolean {
   return byte === 0x20 || (byte >= 0x09 && byte <= 0x0d);
 }
 
-/** Within a word, vertical tab and form feed are characters like others. */
+/** Within a word, vertical tab, form feed and NUL are characters like others. */
 function endsWord(byte: number): boolean {
-  return byte === 0x20 || byte === 0x09 || byte === 0x0a || byte === 0x0d || byte === 0;
+  return byte === 0x20 || byte === 0x09 || byte === 0x0a || byte === 0x0d;
 }
 
 function hexDigit(byte: number): number {
