@@ -20,7 +20,7 @@ export interface ScanOptions {
 
 /** Reads the cursor at argument `at` and the options behind it. */
 export function scanOptions(args: Args, at: number, takesType: boolean): ScanOptions {
-  const cursor = parseCursor(args, at);
+  const cursor = scanCursor(args, at);
   let count = DEFAULT_COUNT;
   let pattern: Uint8Array | undefined;
   let type = 0;
@@ -41,8 +41,11 @@ export function scanOptions(args: Args, at: number, takesType: boolean): ScanOpt
   return { cursor, count, pattern, type };
 }
 
-/** Takes what C's strtoul takes but leading space: so a sign, and nothing at all for 0. */
-function parseCursor(args: Args, i: number): number {
+/**
+ * The cursor at argument `i`. It is what C's strtoul takes but leading space: so a sign, and nothing
+ * at all for 0. HSCAN and its like check it before they look at the key, and the options after that.
+ */
+export function scanCursor(args: Args, i: number): number {
   const text = args.text(i).split("\0", 1)[0]!;
   if (text === "") return 0;
   if (!CURSOR.test(text)) throw INVALID_CURSOR;
