@@ -79,7 +79,7 @@ const ESCAPES: Readonly<Record<string, string>> = {
 function splitWords(line: string): string[] | undefined {
   const words: string[] = [];
   const word =
-    /(?:([^ \t\n\r"']*)(?:("(?:\\x[0-9a-fA-F]{2}|\\[^]|[^"\\])*"|'(?:\\'|[^'])*')(?=[ \t\n\v\f\r]|$)|(?=[ \t\n\r]|$)))/y;
+    /(?:([^ \t\n\r"']*)(?:("(?:\\x[0-9a-fA-F]{2}|\\[^]|[^"\\])*"|'(?:\\'|\\(?!')|[^'\\])*')(?=[ \t\n\v\f\r]|$)|(?=[ \t\n\r]|$)))/y;
   let rest = line;
   for (;;) {
     rest = rest.replace(/^[ \t\n\v\f\r]+/, "");
