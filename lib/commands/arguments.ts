@@ -6,6 +6,8 @@ import { parseLongDouble } from "../bytes/long_double.ts";
 import type { Args } from "../resp/args.ts";
 import { NOT_AN_INTEGER, ReplyError, WRONG_TYPE } from "../resp/reply_error.ts";
 
+/** For a count that must not be negative. */
+const NOT_POSITIVE = new ReplyError("ERR value is out of range, must be positive");
 const INCREMENT_OVERFLOW = new ReplyError("ERR increment or decrement would overflow");
 
 const NEGATIVE_TIMEOUT = new ReplyError("ERR timeout is negative");
@@ -27,6 +29,23 @@ export function integerArg(args: Args, i: number): number {
   if (!Number.isNaN(value)) return value;
   const big = parseInt64(args.buf, args.off(i), args.len(i));
   if (big === undefined) throw NOT_AN_INTEGER;
+  return Number(big);
+}
+
+/**
+ * Argument `i` as a signed 64-bit integer of at least `min`, as {@link integerArg} reads it; throws
+ * `error` for anything else.
+ */
+export function integerAtLeast(
+  args: Args,
+  i: number,
+  min: number,
+  error: ReplyError = NOT_POSITIVE,
+): number {
+  const value = parseInteger(args.buf, args.off(i), args.len(i));
+  if (value >= min) return value;
+  const big = Number.isNaN(value) ? parseInt64(args.buf, args.off(i), args.len(i)) : undefined;
+  if (big === undefined || big < min) throw error;
   return Number(big);
 }
 
