@@ -59,6 +59,16 @@ export function parseInt64(buf: Uint8Array, off: number, len: number): bigint | 
   return negative ? -magnitude : magnitude;
 }
 
+/** {@link parseInt64}, but a bigint only where the value leaves ±(2^53 - 1). */
+export function parseAnyInt64(
+  buf: Uint8Array,
+  off: number,
+  len: number,
+): number | bigint | undefined {
+  const value = parseInteger(buf, off, len);
+  return Number.isNaN(value) ? parseInt64(buf, off, len) : value;
+}
+
 /** At most ten digits as a number, or -1 if a byte is none. */
 function parseDigits(buf: Uint8Array, at: number, end: number): number {
   let value = 0;

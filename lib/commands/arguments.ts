@@ -1,7 +1,7 @@
 /** Numbers among the arguments that several families read alike, with Redis's errors for them. */
 import type { ValueType } from "../store/database.ts";
 import type { Client } from "../server/client.ts";
-import { parseInt64, parseInteger } from "../bytes/integer.ts";
+import { parseAnyInt64, parseInt64, parseInteger } from "../bytes/integer.ts";
 import { parseLongDouble } from "../bytes/long_double.ts";
 import type { Args } from "../resp/args.ts";
 import { NOT_AN_INTEGER, ReplyError, WRONG_TYPE } from "../resp/reply_error.ts";
@@ -15,6 +15,10 @@ const TIMEOUT_OUT_OF_RANGE = new ReplyError("ERR timeout is out of range");
 const TIMEOUT_NOT_A_FLOAT = new ReplyError("ERR timeout is not a float or out of range");
 
 const INT64_MAX = 2n ** 63n - 1n;
+const COUNT_OUT_OF_RANGE = new ReplyError(
+  `ERR value is out of range, value must between ${-INT64_MAX} and ${INT64_MAX}`,
+);
+const VALUE_OUT_OF_RANGE = new ReplyError("ERR value is out of range");
 /** Below this, unit and base cannot take a time out of what a number holds exactly. */
 const MAX_SIMPLE_TIME = 2 ** 42;
 /** The greatest double that is a signed 64-bit integer. */
@@ -51,11 +55,9 @@ export function integerAtLeast(
 
 /** Argument `i` as a signed 64-bit integer, exactly: a bigint only beyond ±(2^53 - 1). */
 export function int64Arg(args: Args, i: number): number | bigint {
-  const value = parseInteger(args.buf, args.off(i), args.len(i));
-  if (!Number.isNaN(value)) return value;
-  const big = parseInt64(args.buf, args.off(i), args.len(i));
-  if (big === undefined) throw NOT_AN_INTEGER;
-  return big;
+  const value = parseAnyInt64(args.buf, args.off(i), args.len(i));
+  if (value === undefined) throw NOT_AN_INTEGER;
+  return value;
 }
 
 /**
@@ -82,6 +84,20 @@ export function int32Arg(args: Args, i: number): number {
     );
   }
   return value;
+}
+
+/**
+ * Argument `i` as how many elements to pick at random; negative where they may repeat. With values
+ * there are twice as many, so only half as many may be asked for. Beyond ±(2^53 - 1) it is the nearest
+ * double.
+ */
+export function randomCountArg(args: Args, i: number, withValues: boolean): number {
+  const count = int64Arg(args, i);
+  if (typeof count === "bigint") {
+    if (count < -INT64_MAX) throw COUNT_OUT_OF_RANGE;
+    if (withValues && (count > INT64_MAX / 2n || count < -INT64_MAX / 2n)) throw VALUE_OUT_OF_RANGE;
+  }
+  return Number(count);
 }
 
 /**

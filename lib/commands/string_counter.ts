@@ -1,6 +1,6 @@
 /** Strings as numbers: INCR and its family. */
 import { hashBytes } from "../bytes/hash.ts";
-import { parseInt64, parseInteger } from "../bytes/integer.ts";
+import { parseAnyInt64 } from "../bytes/integer.ts";
 import {
   addLongDouble,
   formatLongDouble,
@@ -123,11 +123,9 @@ function increment(client: Client, args: Args, by: number | bigint): void {
 function integerOf(db: Database, entry: number): number | bigint {
   if (db.encoding(entry) === ENCODING.int) return readInteger(db, entry);
   const { buf, off, len } = readString(db, entry);
-  const value = parseInteger(buf, off, len);
-  if (!Number.isNaN(value)) return value;
-  const big = parseInt64(buf, off, len);
-  if (big === undefined) throw NOT_AN_INTEGER;
-  return big;
+  const value = parseAnyInt64(buf, off, len);
+  if (value === undefined) throw NOT_AN_INTEGER;
+  return value;
 }
 
 /** Replies a signed 64-bit integer. */
