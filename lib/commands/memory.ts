@@ -115,15 +115,20 @@ export const MEMORY_COMMANDS = [
   },
 ] as const satisfies readonly CommandSpec[];
 
+/** By how many elements MEMORY USAGE estimates a large collection. */
+const DEFAULT_SAMPLES = 5;
+
 function memoryUsage({ db, reply }: Client, args: Args): void {
+  let samples = DEFAULT_SAMPLES;
   for (let i = 3; i < args.count; i += 2) {
     if (!args.is(i, "SAMPLES") || i + 1 === args.count) throw SYNTAX_ERROR;
-    if (integerArg(args, i + 1) < 0) throw SYNTAX_ERROR;
+    samples = integerArg(args, i + 1);
+    if (samples < 0) throw SYNTAX_ERROR;
   }
   // As in Redis, a key whose time has come counts until it is removed.
   const entry = db.map.find(args.buf, args.off(2), args.len(2));
   if (entry === 0) reply.nil();
-  else reply.integer(keyBytes(db, entry));
+  else reply.integer(keyBytes(db, entry, samples));
 }
 
 function memoryStats({ reply, server }: Client): void {

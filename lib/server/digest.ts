@@ -5,8 +5,9 @@
  */
 import { createHash } from "node:crypto";
 import { latin1Bytes } from "../bytes/text.ts";
-import type { Database } from "../store/database.ts";
-import { readString } from "../store/string_value.ts";
+import { type Database, TYPE } from "../store/database.ts";
+import { HashValue, NO_FIELD } from "../store/hash_value.ts";
+import { readString, type Span } from "../store/string_value.ts";
 
 const DIGEST_BYTES = 20;
 const VOLATILE = latin1Bytes("!!expire!!");
@@ -38,10 +39,31 @@ export function valueDigest(db: Database, entry: number): string {
 }
 
 function mixValue(digest: Uint8Array, db: Database, entry: number): void {
-  mix(digest, word(db.type(entry)));
-  const { buf, off, len } = readString(db, entry);
-  mix(digest, buf.subarray(off, off + len));
+  const type = db.type(entry);
+  mix(digest, word(type));
+  switch (type) {
+    case TYPE.string:
+      mix(digest, view(readString(db, entry)));
+      break;
+    case TYPE.hash:
+      xorHash(digest, new HashValue().open(db, entry));
+      break;
+  }
   if (db.isVolatile(entry)) xor(digest, sha1(VOLATILE));
+}
+
+function xorHash(digest: Uint8Array, hash: HashValue): void {
+  hash.rewind();
+  for (let field = hash.next(); field !== NO_FIELD; field = hash.next()) {
+    const pair = new Uint8Array(DIGEST_BYTES);
+    mix(pair, view(hash.name(field)));
+    mix(pair, view(hash.value(field)));
+    xor(digest, sha1(pair));
+  }
+}
+
+function view({ buf, off, len }: Span): Uint8Array {
+  return buf.subarray(off, off + len);
 }
 
 /** Adds a part so that its place among the parts matters. */

@@ -57,14 +57,17 @@ export function datasetPercentage(report: MemoryReport): number {
   return Math.min(100, percentage(report.dataset, report.used - report.startup));
 }
 
-/** Bytes of a key with its value: its entry, and what both hold outside of it. */
-export function keyBytes(db: Database, entry: number): number {
+/**
+ * Bytes of a key with its value: its entry, and what both hold outside of it. A large collection is
+ * estimated by `samples` of its elements, all where that is 0.
+ */
+export function keyBytes(db: Database, entry: number, samples: number): number {
   const keyLen = db.map.keyLen(entry);
   const longKey = keyLen > MAX_INLINE_KEY ? Arena.blockBytes(keyLen) : 0;
-  return db.entryBytes(entry) + longKey + valueBytes(db, entry);
+  return db.entryBytes(entry) + longKey + valueBytes(db, entry, samples);
 }
 
-function valueBytes(db: Database, entry: number): number {
+function valueBytes(db: Database, entry: number, samples: number): number {
   switch (db.encoding(entry)) {
     case ENCODING.int:
     case ENCODING.embstr:
@@ -73,8 +76,10 @@ function valueBytes(db: Database, entry: number): number {
     case ENCODING.listpack:
     case ENCODING.intset:
       return Arena.blockBytes(db.high(entry));
-    default:
-      return db.objects[db.low(entry)]!.heapBytes;
+    default: {
+      const object = db.objects[db.low(entry)]!;
+      return object.heapBytes + object.arenaBytes(samples);
+    }
   }
 }
 

@@ -33,7 +33,9 @@ export function copyValue(
       const copy = to.arena.put(from.arena.buf(ref, info), from.arena.off(ref, info), info);
       return to.add(buf, off, len, type, encoding, copy, info, expiryMs, hash);
     }
-    default:
-      throw new TypeError(`Cannot copy a value of type ${type} in encoding ${encoding}`);
+    default: {
+      const object = to.keepObject(from.objects[from.low(entry)]!.copy(to.arena));
+      return to.add(buf, off, len, type, encoding, object, info, expiryMs, hash);
+    }
   }
 }

@@ -69,8 +69,13 @@ export interface StoredObject {
   free(): void;
   /** Bytes that the value takes outside the arena. */
   readonly heapBytes: number;
-  /** Bytes that it takes in the arena: for MEMORY USAGE; may be an estimate over `samples` elements. */
+  /**
+   * Bytes that it takes in the arena, for MEMORY USAGE: an estimate over `samples` elements, exact
+   * where that is 0.
+   */
   arenaBytes(samples: number): number;
+  /** The same value in another arena, or once more in its own. */
+  copy(arena: Arena): StoredObject;
 }
 
 /** What the databases of a server share. */
