@@ -1,6 +1,6 @@
 /** CLIENT and its subcommands: what the server knows of its connections, and may do with them. */
 import { parseInt64 } from "../bytes/integer.ts";
-import { utf8Bytes } from "../bytes/text.ts";
+import { cString, utf8Bytes } from "../bytes/text.ts";
 import type { Args } from "../resp/args.ts";
 import { ReplyError, SYNTAX_ERROR } from "../resp/reply_error.ts";
 import type { Client } from "../server/client.ts";
@@ -285,7 +285,7 @@ function setInfo(client: Client, args: Args): void {
   const attribute = args.text(2);
   if (args.is(2, "LIB-NAME")) client.libName = visibleArg(args, 3, attribute);
   else if (args.is(2, "LIB-VER")) client.libVersion = visibleArg(args, 3, attribute);
-  else throw new ReplyError(`ERR Unrecognized option '${attribute}'`);
+  else throw new ReplyError(`ERR Unrecognized option '${cString(attribute)}'`);
   client.reply.ok();
 }
 

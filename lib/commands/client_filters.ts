@@ -1,5 +1,6 @@
 /** Which clients CLIENT KILL and CLIENT LIST mean. */
 import { parseInt64 } from "../bytes/integer.ts";
+import { cString } from "../bytes/text.ts";
 import type { Args } from "../resp/args.ts";
 import { ReplyError, SYNTAX_ERROR } from "../resp/reply_error.ts";
 import type { Client } from "../server/client.ts";
@@ -51,7 +52,7 @@ export function clientTypeArg(args: Args, i: number): ClientType {
   if (args.is(i, "MASTER")) return "master";
   if (args.is(i, "REPLICA") || args.is(i, "SLAVE")) return "replica";
   if (args.is(i, "PUBSUB")) return "pubsub";
-  throw new ReplyError(`ERR Unknown client type '${args.text(i)}'`);
+  throw new ReplyError(`ERR Unknown client type '${cString(args.text(i))}'`);
 }
 
 function idArg(args: Args, i: number): number {
@@ -62,7 +63,7 @@ function idArg(args: Args, i: number): number {
 
 function userArg(args: Args, i: number): string {
   const user = args.text(i);
-  if (user !== "default") throw new ReplyError(`ERR No such user '${user}'`);
+  if (user !== "default") throw new ReplyError(`ERR No such user '${cString(user)}'`);
   return user;
 }
 

@@ -1,7 +1,7 @@
 /** The connection itself: who speaks, in which protocol, to which database. */
 import { createHash, timingSafeEqual } from "node:crypto";
 import { parseInt64 } from "../bytes/integer.ts";
-import { utf8Bytes } from "../bytes/text.ts";
+import { cString, utf8Bytes } from "../bytes/text.ts";
 import { REDIS_VERSION } from "../config/version.ts";
 import type { Args } from "../resp/args.ts";
 import { ReplyError, SYNTAX_ERROR } from "../resp/reply_error.ts";
@@ -146,13 +146,13 @@ function hello(client: Client, args: Args): void {
     } else if (args.is(i, "SETNAME") && i + 1 < args.count) {
       name = clientNameArg(args, ++i);
     } else {
-      throw new ReplyError(`ERR Syntax error in HELLO option '${args.text(i)}'`);
+      throw new ReplyError(`ERR Syntax error in HELLO option '${cString(args.text(i))}'`);
     }
   }
   if (user > 0) authenticate(client, args.text(user), args.view(user + 1));
   if (!client.authenticated) throw HELLO_WITHOUT_AUTH;
   if (name !== undefined) client.name = name;
-  reply.protocol = protocol;
+  client.setProtocol(protocol);
 
   reply.map(7);
   reply.bulkText("server");
@@ -220,7 +220,10 @@ function quit(client: Client): void {
 
 function reset(client: Client): void {
   const { server, reply } = client;
+  server.monitors.leave(client);
+  server.tracking.disable(client);
   client.discard();
+  server.pubsub.leave(client);
   client.db = server.dbs[0]!;
   client.name = "";
   client.user = DEFAULT_USER;
@@ -229,6 +232,6 @@ function reset(client: Client): void {
   client.setGate(GATE.noTouch, false);
   // CLIENT REPLY SKIP outlives it, so that RESET itself may be what is not answered.
   if (client.replyMode === "off") client.setReplyMode("on");
-  reply.protocol = 2;
+  client.setProtocol(2);
   reply.simple("RESET");
 }

@@ -1,4 +1,5 @@
 /** Expiry: EXPIRE, TTL and their family. */
+import { cString } from "../bytes/text.ts";
 import type { Args } from "../resp/args.ts";
 import { ReplyError } from "../resp/reply_error.ts";
 import type { Client } from "../server/client.ts";
@@ -173,7 +174,7 @@ function parseConditions(args: Args): number {
     else if (args.is(i, "XX")) conditions |= XX;
     else if (args.is(i, "GT")) conditions |= GT;
     else if (args.is(i, "LT")) conditions |= LT;
-    else throw new ReplyError(`ERR Unsupported option ${args.text(i)}`);
+    else throw new ReplyError(`ERR Unsupported option ${cString(args.text(i))}`);
   }
   if ((conditions & NX) !== 0 && conditions !== NX) throw NX_CONFLICT;
   if ((conditions & GT) !== 0 && (conditions & LT) !== 0) throw GT_LT_CONFLICT;

@@ -1,0 +1,268 @@
+/**
+ * Random commands against the real redis-server, reply by reply. They are made from the commands'
+ * own records: what `syntax` allows, over a few keys, with values that matter, and now and then an
+ * argument too many, too few or out of place. Where replies differ, the sequence is cut down to the
+ * commands that it takes, and printed with its seed.
+ */
+import { latin1Bytes } from "../lib/bytes/text.ts";
+import { COMMANDS } from "../lib/commands/index.ts";
+import type { CommandSpec } from "../lib/commands/spec.ts";
+import { type Argument, parseSyntax } from "../lib/commands/syntax.ts";
+import { type Pair, startPair, unordered } from "./support/differential.ts";
+import { encodeCommand, RespClient, show, showCommand } from "./support/resp_client.ts";
+import { type Rng, seeded } from "./support/rng.ts";
+import { redisTest } from "./support/skip.ts";
+
+const ROUNDS = 120;
+const COMMANDS_PER_ROUND = 150;
+
+const GROUPS: readonly CommandSpec["group"][] = [
+  "generic",
+  "string",
+  "bitmap",
+  "list",
+  "set",
+  "hash",
+  "sorted-set",
+  "hyperloglog",
+  "stream",
+  "transactions",
+];
+
+/** Words of a record by which its replies are not the same on two servers, or take their time. */
+const UNFIT_FLAGS: readonly string[] = ["blocking", "admin", "pubsub"];
+
+const UNFIT = new Set([
+  // They tell of the clock, or store what has no order.
+  "expiretime",
+  "pexpiretime",
+  "sort",
+  // Not compared, since sets are kept otherwise by 7.2.
+  "object",
+  "migrate",
+  "restore",
+  "wait",
+  "waitaof",
+]);
+
+/** Redis says nothing of the order of these replies. */
+const UNORDERED = new Set(["exec", "sort_ro"]);
+
+/** Thresholds low, so that a few elements reach the large encodings. */
+const CONFIG = {
+  "hash-max-listpack-entries": 4,
+  "hash-max-listpack-value": 16,
+  "list-max-listpack-size": 4,
+  "set-max-intset-entries": 4,
+  "zset-max-listpack-entries": 4,
+  "zset-max-listpack-value": 16,
+};
+
+interface Known {
+  readonly words: readonly string[];
+  readonly syntax: readonly Argument[];
+  readonly view: (reply: Parameters<typeof show>[0]) => string;
+}
+
+const KNOWN: readonly Known[] = COMMANDS.flatMap((spec) => knownOf(spec, []));
+
+const EXEC = KNOWN.find(({ words }) => words[0] === "exec")!;
+
+function knownOf(spec: CommandSpec, container: readonly string[]): Known[] {
+  const words = [...container, spec.name];
+  if (spec.subcommands !== undefined) return spec.subcommands.flatMap((sub) => knownOf(sub, words));
+  const flags: readonly string[] = spec.flags;
+  const tips: readonly string[] = spec.tips ?? [];
+  const fits = GROUPS.includes(spec.group) && !UNFIT.has(words[0]!) && spec.name !== "help" &&
+    !isNew(spec.since) && !UNFIT_FLAGS.some((flag) => flags.includes(flag)) &&
+    !tips.includes("nondeterministic_output");
+  if (!fits) return [];
+  const hasOrder = !UNORDERED.has(spec.name) && !tips.includes("nondeterministic_output_order");
+  return [{
+    words,
+    syntax: parseSyntax(spec.syntax),
+    view: hasOrder ? show : unordered([]).view,
+  }];
+}
+
+/** What the redis-server of the tests (7.0) does not know. */
+function isNew(since: string | undefined): boolean {
+  return since !== undefined && /^7\.[1-9]/.test(since);
+}
+
+const KEYS = ["k0", "k1", "k2", "k3", "k\0\xff", "{k}:4"];
+const INTEGERS = [
+  ...["0", "1", "2", "3", "-1", "-2", "10", "100", "-100"],
+  ...["9223372036854775807", "-9223372036854775808", "4294967296"],
+];
+const NO_INTEGERS = ["", "x", "1.5", "+1", "01", " 1", "9223372036854775808", "1\0"];
+const DOUBLES = ["0", "1", "1.5", "-2.25", "1e3", "inf", "-inf", "nan", "0.1", "-0", "3.0"];
+const STRINGS = [
+  ...["a", "b", "c", "abc", "hello world", "\0\r\n\xff", "x".repeat(40), "", "field"],
+  ...["(1", "[a", "(b", "-", "+", "1-1", "2-0", "5-*", "$", ">", "0-0", "u8", "i5", "i64", "#1"],
+];
+const PATTERNS = ["*", "k?", "[k]*", "\\*", "k[^0]", ""];
+/** Times that have passed or are far: nothing expires while it is compared. */
+const TIMES: Readonly<Record<string, readonly string[]>> = {
+  seconds: ["1000000", "-1", "0", "9223372036854775807", "x"],
+  milliseconds: ["1000000000", "-1", "0", "9223372036854775807", "x"],
+  "unix-time-seconds": ["99999999999", "1000", "-1", "0", "9223372036854775807", "x"],
+  "unix-time-milliseconds": ["99999999999999", "1000", "-1", "0", "9223372036854775807", "x"],
+};
+
+/** Makes the arguments of one command. */
+class Maker {
+  readonly #rng: Rng;
+  readonly #words: string[] = [];
+  /** How many keys the last `numkeys` promised. */
+  #keys: number | undefined;
+
+  constructor(rng: Rng) {
+    this.#rng = rng;
+  }
+
+  make({ words, syntax }: Known): string[] {
+    this.#words.push(...words);
+    for (const argument of syntax) this.#optional(argument);
+    return this.#words;
+  }
+
+  #optional(argument: Argument): void {
+    if (isNew(argument.since)) return;
+    const rng = this.#rng;
+    if (argument.flags.includes("optional") && !rng.oneIn(3)) return;
+    const count = !argument.flags.includes("multiple")
+      ? 1
+      : argument.type === "key" && this.#keys !== undefined
+      ? this.#keys
+      : rng.int(1, 3);
+    for (let i = 0; i < count; i++) {
+      const tokenAgain = i === 0 || argument.flags.includes("multiple_token");
+      if (argument.token !== undefined && tokenAgain) this.#words.push(this.#token(argument.token));
+      this.#value(argument);
+    }
+  }
+
+  #token(token: string): string {
+    return this.#rng.oneIn(3) ? token.toLowerCase() : token;
+  }
+
+  #value({ name, type, arguments: inner = [] }: Argument): void {
+    const rng = this.#rng;
+    switch (type) {
+      case "pure-token":
+        return;
+      case "oneof":
+        // "*" lets the server choose an ID by its clock.
+        return this.#optional(
+          rng.pick(inner.filter(({ since, token }) => !isNew(since) && token !== "*")),
+        );
+      case "block":
+        for (const part of inner) this.#optional(part);
+        return;
+      default:
+        this.#words.push(this.#text(name, type));
+    }
+  }
+
+  #text(name: string, type: Argument["type"]): string {
+    const rng = this.#rng;
+    if (name === "numkeys") {
+      this.#keys = rng.int(1, 3);
+      return rng.oneIn(20) ? rng.pick(INTEGERS) : String(this.#keys);
+    }
+    const times = TIMES[name];
+    if (times !== undefined) return rng.pick(times);
+    switch (type) {
+      case "key":
+        return rng.pick(KEYS);
+      case "integer":
+      case "unix-time":
+        if (rng.oneIn(15)) return rng.pick(NO_INTEGERS);
+        return rng.oneIn(3) ? rng.pick(INTEGERS) : String(rng.int(-3, 20));
+      case "double":
+        return rng.oneIn(15) ? rng.pick(NO_INTEGERS) : rng.pick(DOUBLES);
+      case "pattern":
+        return rng.pick(PATTERNS);
+      default:
+        return rng.oneIn(3) ? String(rng.int(-3, 20)) : rng.pick(STRINGS);
+    }
+  }
+}
+
+interface Step {
+  readonly args: readonly string[];
+  readonly view: Known["view"];
+}
+
+function randomStep(rng: Rng): Step {
+  // Else a transaction once begun would take all that follows.
+  const known = rng.oneIn(12) ? EXEC : rng.pick(KNOWN);
+  const args = new Maker(rng).make(known);
+  if (rng.oneIn(12)) {
+    const at = rng.int(known.words.length, args.length);
+    // Not a number: that could be a time by which something expires within the test.
+    if (rng.oneIn(2)) args.splice(at, 1);
+    else args.splice(at, 0, rng.pick(STRINGS));
+  }
+  return { args, view: known.view };
+}
+
+interface Difference {
+  readonly at: number;
+  readonly redis: string;
+  readonly redino: string;
+}
+
+/** Sends all steps at once to both, empty before, and returns the first that is answered otherwise. */
+async function firstDifference(
+  pair: Pair,
+  protocol: 2 | 3,
+  steps: readonly Step[],
+): Promise<Difference | undefined> {
+  using clients = await pair.connect(protocol);
+  const { redis, redino } = clients;
+  await Promise.all([redis, redino].map(async (client: RespClient) => {
+    await client.send("FLUSHALL");
+    for (const { args } of steps) await client.write(encodeCommand(args.map(latin1Bytes)));
+  }));
+  for (const [at, { view }] of steps.entries()) {
+    const replies = await Promise.all([redis.read(), redino.read()]);
+    if (view(replies[0]) === view(replies[1])) continue;
+    return { at, redis: show(replies[0]), redino: show(replies[1]) };
+  }
+  return undefined;
+}
+
+/** Leaves commands out, many at a time and then each, as long as the replies still differ. */
+async function shrink(pair: Pair, protocol: 2 | 3, failing: readonly Step[]): Promise<Step[]> {
+  let steps = [...failing];
+  for (let size = steps.length >> 1; size > 0; size >>= 1) {
+    for (let from = 0; from + size < steps.length;) {
+      const fewer = steps.toSpliced(from, size);
+      const difference = await firstDifference(pair, protocol, fewer);
+      if (difference === undefined) from += size;
+      else steps = fewer.slice(0, difference.at + 1);
+    }
+  }
+  return steps;
+}
+
+redisTest("random commands are answered as Redis answers them", async () => {
+  await using pair = await startPair({ config: CONFIG });
+  await seeded(async (rng) => {
+    for (let round = 0; round < ROUNDS; round++) {
+      const protocol = rng.pick([2, 3] as const);
+      const steps = Array.from({ length: COMMANDS_PER_ROUND }, () => randomStep(rng));
+      const first = await firstDifference(pair, protocol, steps);
+      if (first === undefined) continue;
+      const shortest = await shrink(pair, protocol, steps.slice(0, first.at + 1));
+      const difference = await firstDifference(pair, protocol, shortest) ?? first;
+      throw new Error(
+        `RESP${protocol} replies differ after\n` +
+          shortest.map(({ args }) => `    ${showCommand(args.map(latin1Bytes))}\n`).join("") +
+          `    redis:  ${difference.redis}\n    redino: ${difference.redino}`,
+      );
+    }
+  });
+});
