@@ -12,8 +12,10 @@ import type { Args } from "../resp/args.ts";
 import { NO_SUCH_KEY, ReplyError } from "../resp/reply_error.ts";
 import type { Client } from "../server/client.ts";
 import { datasetDigest, valueDigest } from "../server/digest.ts";
+import { valueBytes } from "../server/memory_usage.ts";
 import { Arena } from "../bytes/arena.ts";
 import { type Database, ENCODING, NO_EXPIRY, TYPE } from "../store/database.ts";
+import type { HashTable } from "../store/hash_table.ts";
 import { readString, setString } from "../store/string_value.ts";
 import { integerArg } from "./arguments.ts";
 import { debugProtocol } from "./debug_protocol.ts";
@@ -183,8 +185,9 @@ function object(client: Client, args: Args): void {
   );
 }
 
-/** Bytes of a string in RDB's format, before compression. */
+/** Bytes of a string in RDB's format, before compression; of a collection, what it takes here. */
 function serializedLength(db: Database, entry: number): number {
+  if (db.type(entry) !== TYPE.string) return valueBytes(db, entry, 0);
   const { buf, off, len } = readString(db, entry);
   const value = len <= 11 ? parseInteger(buf, off, len) : NaN;
   if (value === (value | 0)) {
@@ -229,8 +232,13 @@ function htstats({ reply, server }: Client, args: Args): void {
 }
 
 function htstatsKey(client: Client, args: Args): void {
-  keyArg(client, args);
+  const entry = keyArg(client, args);
   checkFull(args);
+  const { db, reply } = client;
+  if (db.encoding(entry) === ENCODING.hashtable) {
+    const { map } = db.objects[db.low(entry)] as HashTable;
+    return reply.verbatim("txt", latin1Bytes(tableStats(map.slotCount, map.count)));
+  }
   throw new ReplyError(
     "ERR The value stored at the specified key is not represented using an hash table",
   );

@@ -67,7 +67,8 @@ export function keyBytes(db: Database, entry: number, samples: number): number {
   return db.entryBytes(entry) + longKey + valueBytes(db, entry, samples);
 }
 
-function valueBytes(db: Database, entry: number, samples: number): number {
+/** Bytes of a value outside its entry: see {@link keyBytes}. */
+export function valueBytes(db: Database, entry: number, samples: number): number {
   switch (db.encoding(entry)) {
     case ENCODING.int:
     case ENCODING.embstr:
