@@ -136,6 +136,14 @@ export class SetValue {
     else this.db.arena.free(this.#ref, this.#bytes);
   }
 
+  /** Whether two handles have the same value. */
+  isSame(other: SetValue): boolean {
+    if (this.encoding !== other.encoding || this.db !== other.db) return false;
+    return this.encoding === ENCODING.hashtable
+      ? this.#table === other.#table
+      : this.#ref === other.#ref && this.#bytes === other.#bytes;
+  }
+
   // ---- members -------------------------------------------------------------------------------------
 
   get size(): number {
