@@ -152,7 +152,7 @@ function hello(client: Client, args: Args): void {
   if (user > 0) authenticate(client, args.text(user), args.view(user + 1));
   if (!client.authenticated) throw HELLO_WITHOUT_AUTH;
   if (name !== undefined) client.name = name;
-  client.setProtocol(protocol);
+  reply.protocol = protocol;
 
   reply.map(7);
   reply.bulkText("server");
@@ -220,10 +220,7 @@ function quit(client: Client): void {
 
 function reset(client: Client): void {
   const { server, reply } = client;
-  server.monitors.leave(client);
-  server.tracking.disable(client);
   client.discard();
-  server.pubsub.leave(client);
   client.db = server.dbs[0]!;
   client.name = "";
   client.user = DEFAULT_USER;
@@ -232,6 +229,6 @@ function reset(client: Client): void {
   client.setGate(GATE.noTouch, false);
   // CLIENT REPLY SKIP outlives it, so that RESET itself may be what is not answered.
   if (client.replyMode === "off") client.setReplyMode("on");
-  client.setProtocol(2);
+  reply.protocol = 2;
   reply.simple("RESET");
 }
