@@ -7,6 +7,7 @@ import { createHash } from "node:crypto";
 import { latin1Bytes } from "../bytes/text.ts";
 import { type Database, TYPE } from "../store/database.ts";
 import { HashValue, NO_FIELD } from "../store/hash_value.ts";
+import { SetValue } from "../store/set_value.ts";
 import { readString, type Span } from "../store/string_value.ts";
 
 const DIGEST_BYTES = 20;
@@ -48,6 +49,9 @@ function mixValue(digest: Uint8Array, db: Database, entry: number): void {
     case TYPE.hash:
       xorHash(digest, new HashValue().open(db, entry));
       break;
+    case TYPE.set:
+      xorSet(digest, new SetValue().load(db, entry));
+      break;
   }
   if (db.isVolatile(entry)) xor(digest, sha1(VOLATILE));
 }
@@ -60,6 +64,13 @@ function xorHash(digest: Uint8Array, hash: HashValue): void {
     mix(pair, view(hash.value(field)));
     xor(digest, sha1(pair));
   }
+}
+
+function xorSet(digest: Uint8Array, set: SetValue): void {
+  set.every((position) => {
+    xor(digest, sha1(view(set.read(position))));
+    return true;
+  });
 }
 
 function view({ buf, off, len }: Span): Uint8Array {
