@@ -47,6 +47,7 @@ export const CONNECTION_COMMANDS = [
     syntax:
       "[arguments:{protover:integer [AUTH auth:{username:string password:string}] [SETNAME clientname:string]}]",
     history: [["6.2.0", "`protover` may be left out: nothing is changed then."]],
+    secrets: helloSecrets,
     handler: hello,
   },
   {
@@ -59,6 +60,7 @@ export const CONNECTION_COMMANDS = [
     summary: "Authenticates the connection.",
     syntax: "[username:string@6.0.0] password:string",
     history: [["6.0.0", "Takes a user's name and password."]],
+    secrets: authSecrets,
     handler: auth,
   },
   {
@@ -152,7 +154,7 @@ function hello(client: Client, args: Args): void {
   if (user > 0) authenticate(client, args.text(user), args.view(user + 1));
   if (!client.authenticated) throw HELLO_WITHOUT_AUTH;
   if (name !== undefined) client.name = name;
-  reply.protocol = protocol;
+  client.setProtocol(protocol);
 
   reply.map(7);
   reply.bulkText("server");
@@ -188,6 +190,19 @@ function auth(client: Client, args: Args): void {
   client.reply.ok();
 }
 
+/** Name and password; what AUTH does not take is no secret. */
+function authSecrets(args: Args): number[] {
+  return args.count > 3 ? [] : args.count === 3 ? [1, 2] : [1];
+}
+
+function helloSecrets(args: Args): number[] {
+  for (let i = 2; i + 2 < args.count; i++) {
+    if (args.is(i, "AUTH")) return [i + 1, i + 2];
+    if (args.is(i, "SETNAME")) i++;
+  }
+  return [];
+}
+
 /** Authenticates a client or throws; without `requirepass` the default user has any password. */
 function authenticate(client: Client, user: string, password: Uint8Array): void {
   const { requirepass } = client.server.config.values;
@@ -220,7 +235,10 @@ function quit(client: Client): void {
 
 function reset(client: Client): void {
   const { server, reply } = client;
+  server.monitors.leave(client);
+  server.tracking.disable(client);
   client.discard();
+  server.pubsub.leave(client);
   client.db = server.dbs[0]!;
   client.name = "";
   client.user = DEFAULT_USER;
@@ -229,6 +247,6 @@ function reset(client: Client): void {
   client.setGate(GATE.noTouch, false);
   // CLIENT REPLY SKIP outlives it, so that RESET itself may be what is not answered.
   if (client.replyMode === "off") client.setReplyMode("on");
-  reply.protocol = 2;
+  client.setProtocol(2);
   reply.simple("RESET");
 }

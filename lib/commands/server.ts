@@ -106,12 +106,14 @@ const BAD_INDEX = new ReplyError("ERR DB index is out of range");
 function flushdb({ db, reply, server }: Client, args: Args): void {
   checkFlush(args);
   flush(server, db);
+  server.tracking.flushed(server.clients.values());
   reply.ok();
 }
 
 function flushall({ reply, server }: Client, args: Args): void {
   checkFlush(args);
   for (const db of server.dbs) flush(server, db);
+  server.tracking.flushed(server.clients.values());
   reply.ok();
 }
 

@@ -42,6 +42,7 @@ export type FlagName = keyof typeof FLAGS;
  * - `while_subscribed`: allowed to a subscribed RESP2 client.
  * - `fails_with_disk`: answers MISCONF after a failed snapshot although it writes nothing.
  * - `protected`: only where `enable-debug-command` lets it.
+ * - `keeps_caching`: CLIENT CACHING outlives it; its subcommands have it from their container.
  * - `always_touches`: counts as an access even for a client with CLIENT NO-TOUCH.
  */
 export type Trait =
@@ -50,6 +51,7 @@ export type Trait =
   | "while_subscribed"
   | "fails_with_disk"
   | "protected"
+  | "keeps_caching"
   | "always_touches";
 
 /** Groups as COMMAND DOCS names them. */
@@ -115,6 +117,8 @@ export interface CommandSpec {
   readonly traits?: readonly Trait[];
   /** What part of the command is missing here; shown in the README's support table. */
   readonly partial?: string;
+  /** Which arguments neither MONITOR nor the slow log shows. */
+  readonly secrets?: (args: Args) => readonly number[];
   /** Finds the keys where `keys` cannot tell which they are or how they are used. */
   readonly getKeys?: (args: Args) => FoundKey[];
   /** Absent only on a container, whose subcommands have handlers of their own. */

@@ -17,6 +17,8 @@ const LARGEST_CHUNK = 1024 * 1024;
 const POOLED_CHUNKS = 256;
 /** A bulk from here on is not gathered with its neighbours. */
 const OWN_CHUNK = 64 * 1024;
+/** {@link ReplyWriter.shared} does not copy from here on. */
+export const SHARED_FROM = OWN_CHUNK;
 
 const pool: Uint8Array[] = [];
 const EMPTY: Uint8Array = new Uint8Array(0);
@@ -93,11 +95,15 @@ export class ReplyWriter {
     this.#line(0x2b, text);
   }
 
-  /** An error line, its code first. CR and LF become spaces, as no line may hold them. */
+  /**
+   * An error line, its code first. No line may hold CR or LF: those at the end go, others become
+   * spaces.
+   */
   error(line: string): void {
     this.errors++;
     this.onError?.(line);
-    this.#line(0x2d, line.replace(/[\r\n]/g, " "));
+    const hasLineEnd = line.includes("\n") || line.includes("\r");
+    this.#line(0x2d, hasLineEnd ? line.replace(/[\r\n]+$/, "").replace(/[\r\n]/g, " ") : line);
   }
 
   integer(value: number): void {
@@ -217,6 +223,25 @@ export class ReplyWriter {
     copyBytes(bytes, 0, this.#buf, this.#pos, bytes.length);
     this.#pos += bytes.length;
     this.bytes += bytes.length;
+  }
+
+  /**
+   * The first `length` bytes of RESP that goes to several clients alike. From {@link SHARED_FROM} on
+   * it is not copied, so it must then stay as it is.
+   */
+  shared(bytes: Uint8Array, length: number): void {
+    if (this.muted) return;
+    if (length >= SHARED_FROM) {
+      this.#close();
+      this.#full.push(new Chunk(bytes, length));
+      this.bytes += length;
+      this.onGrow?.();
+      return;
+    }
+    this.#reserve(length);
+    copyBytes(bytes, 0, this.#buf, this.#pos, length);
+    this.#pos += length;
+    this.bytes += length;
   }
 
   /** Takes the next chunk to send, or undefined if nothing waits. */

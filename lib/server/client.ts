@@ -12,6 +12,9 @@ import type { Command } from "./command.ts";
 import type { Connection } from "./connection.ts";
 import { GATE } from "./gates.ts";
 import type { Server } from "./server.ts";
+import type { Message } from "../pubsub/message.ts";
+import type { Subscriber, Subscriptions } from "../pubsub/pubsub.ts";
+import type { Tracking } from "./tracking.ts";
 import type { Transaction } from "./transactions.ts";
 
 /**
@@ -19,7 +22,7 @@ import type { Transaction } from "./transactions.ts";
  */
 export type ReplyMode = "on" | "off" | "skip" | "skipping";
 
-export class Client implements Requester {
+export class Client implements Requester, Subscriber {
   readonly id: number;
   readonly server: Server;
   readonly connection: Connection;
@@ -46,6 +49,13 @@ export class Client implements Requester {
   watched: Map<string, { expired: boolean }> | undefined;
   /** Whether a WATCHed key has changed. */
   watchBroken = false;
+
+  /** What it listens to, if anything. */
+  subscriptions: Subscriptions | undefined;
+  /** What CLIENT TRACKING ON chose. */
+  tracking: Tracking | undefined;
+  /** What came for it while its own command ran. */
+  #deferred: Uint8Array[] = [];
 
   /** Set while a blocking command waits. */
   blocked: Blocked | undefined;
@@ -107,6 +117,67 @@ export class Client implements Requester {
   /** Bytes that are kept for it: commands that were not run, and replies that were not sent. */
   get waitingBytes(): number {
     return this.pendingBytes + (this.transaction?.bytes ?? 0) + this.connection.unsentBytes;
+  }
+
+  /** HELLO: 2 or 3. */
+  setProtocol(protocol: number): void {
+    this.reply.protocol = protocol;
+    this.subscriptionsChanged();
+  }
+
+  /** Its subscriptions, or its protocol, are others now. */
+  subscriptionsChanged(): void {
+    const subscribed = this.subscriptions !== undefined;
+    if (this.outputClass !== "replica") this.outputClass = subscribed ? "pubsub" : "normal";
+    this.setGate(GATE.subscribed, subscribed && this.reply.protocol === 2);
+  }
+
+  deliver(message: Message): void {
+    this.push(message.bytes(this.reply.protocol), message.length);
+  }
+
+  /**
+   * Sends the first `length` bytes of RESP that answers no command of it, whatever CLIENT REPLY says.
+   * While its own command runs that waits for the reply, which may be half written.
+   */
+  push(bytes: Uint8Array, length = bytes.length): void {
+    if (this.closing) return;
+    if (this.server.current === this) {
+      this.#deferred.push(bytes.slice(0, length));
+      this.setGate(GATE.deferred, true);
+    } else {
+      this.#pushNow(bytes, length);
+      this.server.flushLater(this);
+    }
+  }
+
+  /** Its command is over: what came meanwhile follows the reply. */
+  pushDeferred(): void {
+    const deferred = this.#deferred;
+    this.#deferred = [];
+    this.setGate(GATE.deferred, false);
+    for (const bytes of deferred) this.#pushNow(bytes, bytes.length);
+  }
+
+  #pushNow(bytes: Uint8Array, length: number): void {
+    const { reply } = this;
+    const { muted } = reply;
+    if (muted) reply.muted = this.closing;
+    reply.shared(bytes, length);
+    if (muted) reply.muted = true;
+  }
+
+  setTracking(tracking: Tracking | undefined): void {
+    this.tracking = tracking;
+    const remembers = tracking !== undefined && tracking.mode !== "broadcast";
+    this.setGate(GATE.tracking, remembers);
+    this.setGate(GATE.caching, tracking?.caching === true);
+  }
+
+  /** CLIENT CACHING, of a client that tracks. */
+  setCaching(caching: boolean): void {
+    this.tracking!.caching = caching;
+    this.setGate(GATE.caching, caching);
   }
 
   /** Whether RESP2's subscribed mode is on, in which PING answers otherwise. */

@@ -43,7 +43,7 @@ export class Command {
     this.arity = spec.arity;
     this.handler = spec.handler;
     this.timed = !spec.flags.includes("fast") && spec.complexity !== "O(1)";
-    this.traits = new Set(spec.traits);
+    this.traits = new Set([...container?.traits ?? [], ...spec.traits ?? []]);
     this.isProtected = this.traits.has("protected");
     this.subcommands = new Map(
       spec.subcommands?.map((sub) => [sub.name, new Command(sub, spec)]),

@@ -1,13 +1,14 @@
 /**
  * All that follows a change of the keyspace, in one place and one order: the dirty count, WATCH,
- * clients that wait for the key, the keyspace event. Handlers call {@link Effects.keyChanged} once for
+ * client-side caching, clients that wait for the key, the keyspace event. Handlers call {@link Effects.keyChanged} once for
  * each key they changed; what the store does by itself (expiry) arrives here as its listener.
  *
- * If something new must follow writes (replication, client-side caching), it joins here.
+ * If something new must follow writes (replication), it joins here.
  */
 import type { Database } from "../store/database.ts";
 import { EVENT, type KeyspaceListener } from "../store/events.ts";
 import { BlockedKeys } from "./blocked_keys.ts";
+import type { TrackingTable } from "./tracking.ts";
 import type { Watches } from "./transactions.ts";
 
 export class Effects implements KeyspaceListener {
@@ -22,9 +23,11 @@ export class Effects implements KeyspaceListener {
   readonly blockedKeys = new BlockedKeys();
 
   readonly #watches: Watches;
+  readonly #tracking: TrackingTable;
 
-  constructor(watches: Watches) {
+  constructor(watches: Watches, tracking: TrackingTable) {
     this.#watches = watches;
+    this.#tracking = tracking;
   }
 
   /** A key was changed by a command: `event` is its keyspace event, of class `eventClass`. */
@@ -38,6 +41,7 @@ export class Effects implements KeyspaceListener {
   ): void {
     this.dirty++;
     if (this.#watches.size > 0) this.#watches.changed(db, buf, off, len);
+    if (this.#tracking.active) this.#tracking.changed(true, buf, off, len);
     if (this.blockedKeys.sizeOrGone > 0) this.blockedKeys.changed(db, buf, off, len);
     if ((this.eventClasses & eventClass) !== 0) this.#emit(event, db, buf, off, len);
   }
@@ -76,15 +80,20 @@ export class Effects implements KeyspaceListener {
   }
 
   keyExpired(db: Database, buf: Uint8Array, off: number, len: number): void {
-    if (this.#watches.size > 0) this.#watches.changed(db, buf, off, len);
-    if (this.blockedKeys.sizeOrGone > 0) this.blockedKeys.changed(db, buf, off, len);
     if ((this.eventClasses & EVENT.expired) !== 0) this.#emit("expired", db, buf, off, len);
+    this.#gone(db, buf, off, len);
   }
 
   keyEvicted(db: Database, buf: Uint8Array, off: number, len: number): void {
-    if (this.#watches.size > 0) this.#watches.changed(db, buf, off, len);
-    if (this.blockedKeys.sizeOrGone > 0) this.blockedKeys.changed(db, buf, off, len);
+    this.#gone(db, buf, off, len);
     if ((this.eventClasses & EVENT.evicted) !== 0) this.#emit("evicted", db, buf, off, len);
+  }
+
+  /** A key went by itself. */
+  #gone(db: Database, buf: Uint8Array, off: number, len: number): void {
+    if (this.#watches.size > 0) this.#watches.changed(db, buf, off, len);
+    if (this.#tracking.active) this.#tracking.changed(false, buf, off, len);
+    if (this.blockedKeys.sizeOrGone > 0) this.blockedKeys.changed(db, buf, off, len);
   }
 
   #emit(event: string, db: Database, buf: Uint8Array, off: number, len: number): void {

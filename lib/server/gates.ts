@@ -13,6 +13,8 @@ export const GATE = {
   readOnly: 1 << 3,
   /** CLIENT PAUSE is in force. */
   paused: 1 << 4,
+  /** Somebody watches all commands with MONITOR. */
+  monitored: 1 << 5,
   /** The client must authenticate first. */
   auth: 1 << 8,
   /** The client is between MULTI and EXEC. */
@@ -23,4 +25,12 @@ export const GATE = {
   noTouch: 1 << 11,
   /** CLIENT REPLY OFF or SKIP. */
   silenced: 1 << 12,
+  /** MONITOR: no command that uses the keyspace is allowed. */
+  monitor: 1 << 13,
+  /** CLIENT TRACKING: the keys that it reads are remembered. */
+  tracking: 1 << 14,
+  /** CLIENT CACHING was called for the next command. */
+  caching: 1 << 15,
+  /** Messages came for it while its own command ran, and go behind the reply. */
+  deferred: 1 << 16,
 } as const;

@@ -3,7 +3,7 @@
  *
  * The router knows flags, never names. The gates' order is Redis's, since a client sees which error
  * comes first: exists → arity → protected → authenticated → allowed in MULTI → memory → disk →
- * replica → subscribed → loading → paused → queued. All conditions that are not the usual one are
+ * replica → subscribed → loading → monitor → paused → queued. All conditions that are not the usual one are
  * bits (`lib/server/gates.ts`), so a command that meets none of them costs one test.
  *
  * If you add a gate, give it a bit there and its place in {@link Router.#admit}.
@@ -24,6 +24,15 @@ import type { Server } from "./server.ts";
 /** Words of spans from which a batch's keys are fetched together: about three commands. */
 const PREFETCH_FROM_WORDS = 18;
 
+/** States of a client in which something follows each command. */
+const AFTERMATH = GATE.deferred | GATE.caching;
+
+/** What a client in MONITOR may not do: Redis takes it for a replica. */
+const USES_KEYSPACE = FLAGS.write | FLAGS.readonly | FLAGS.may_replicate;
+
+/** What MONITOR does not show. */
+const NOT_MONITORED = FLAGS.admin | FLAGS.skip_monitor;
+
 const NO_SPANS = new Int32Array(0);
 const NO_BYTES: Uint8Array = new Uint8Array(0);
 
@@ -37,8 +46,14 @@ export class Router {
   readonly #resumed = new Queue<Client>();
   readonly #blockedKeys: BlockedKeys;
   /** Runs the command again for which a client is blocked. */
-  readonly #callAgain = (client: Client, args: Args) =>
-    this.#callGated(client, client.lastCommand!, args, client.gates);
+  readonly #callAgain = (client: Client, args: Args) => {
+    const server = this.#server;
+    const { current } = server;
+    server.current = client;
+    this.#callGated(client, client.lastCommand!, args, client.gates, true);
+    if ((client.gates & AFTERMATH) !== 0) this.#finish(client);
+    server.current = current;
+  };
 
   /** Hashes of the first argument of the batch's next commands. */
   readonly #hashes = new Int32Array(MAX_PREFETCH);
@@ -96,6 +111,7 @@ export class Router {
 
   /** Runs the commands of a batch from `batch.at` on, until one halts the client. */
   #run(client: Client, batch: CommandBatch): void {
+    this.#server.current = client;
     const args = this.#args;
     args.buf = batch.buf;
     const spans = args.spans = batch.spans;
@@ -122,6 +138,7 @@ export class Router {
     args.spans = NO_SPANS;
     args.buf = NO_BYTES;
     args.hashed = false;
+    this.#server.current = undefined;
     if (client.halted) return;
     if (batch.error !== undefined) this.#refuse(client, batch.error);
     if (batch.overflow) this.#server.limitInput(client, true);
@@ -160,8 +177,20 @@ export class Router {
     return count;
   }
 
-  /** Runs one command for a client, with its statistics: EXEC's way in, too. */
-  call(client: Client, command: Command, args: Args): void {
+  /**
+   * Runs one command for a client, and shows it to whoever watches: EXEC's way in, too. `again`: it
+   * runs not for the first time, for it had to wait.
+   */
+  call(client: Client, command: Command, args: Args, again = false): void {
+    this.#call(client, command, args);
+    const { gates, tracking, monitors } = this.#server;
+    if ((client.gates & GATE.tracking) !== 0) tracking.remember(client, command, args);
+    if ((gates & GATE.monitored) === 0 || again) return;
+    if ((command.flags & NOT_MONITORED) === 0) monitors.feed(client, command, args);
+  }
+
+  /** Runs one command for a client, with its statistics. */
+  #call(client: Client, command: Command, args: Args): void {
     const { reply } = client;
     const errors = reply.errors;
     const written = reply.bytes;
@@ -199,9 +228,11 @@ export class Router {
   #execute(client: Client, args: Args): void {
     if ((client.gates & GATE.silenced) !== 0) client.nextSilence();
     const command = this.#admissible(client, args);
-    if (command === undefined) return;
-    if ((this.#server.gates | client.gates) === 0) this.call(client, command, args);
-    else this.#admit(client, command, args);
+    if (command !== undefined) {
+      if ((this.#server.gates | client.gates) === 0) this.#call(client, command, args);
+      else this.#admit(client, command, args);
+    }
+    if ((client.gates & AFTERMATH) !== 0) this.#finish(client);
     if (this.#blockedKeys.hasReady) this.#serveBlocked();
   }
 
@@ -273,6 +304,9 @@ export class Router {
     if ((gates & GATE.loading) !== 0 && (flags & FLAGS.loading) === 0) {
       return this.#reject(client, command, "LOADING Redis is loading the dataset in memory");
     }
+    if ((gates & GATE.monitor) !== 0 && this.#has(client, command, USES_KEYSPACE)) {
+      return this.#reject(client, command, "ERR Replica can't interact with the keyspace");
+    }
     if (
       (gates & GATE.paused) !== 0 &&
       (server.pause.all || this.#has(client, command, FLAGS.write | FLAGS.may_replicate))
@@ -294,11 +328,20 @@ export class Router {
   }
 
   /** Runs a command for a client with CLIENT NO-TOUCH, or in any other state. */
-  #callGated(client: Client, command: Command, args: Args, gates: number): void {
+  #callGated(client: Client, command: Command, args: Args, gates: number, again = false): void {
     const { access } = this.#server;
     access.touching = (gates & GATE.noTouch) === 0 || command.traits.has("always_touches");
-    this.call(client, command, args);
+    this.call(client, command, args, again);
     access.touching = true;
+  }
+
+  /** After a command, or the refusal of one, in the states of {@link AFTERMATH}. */
+  #finish(client: Client): void {
+    const { gates, lastCommand } = client;
+    const keepsCaching = (gates & GATE.multi) !== 0 || client.postponed ||
+      lastCommand?.traits.has("keeps_caching");
+    if ((gates & GATE.caching) !== 0 && !keepsCaching) client.setCaching(false);
+    if ((gates & GATE.deferred) !== 0) client.pushDeferred();
   }
 
   /** Whether a command, or the transaction that it executes, has one of these flags. */
@@ -344,6 +387,7 @@ export class Router {
       if (this.#batchCalls > 0) this.#share();
     }
     this.#running = false;
+    this.#server.tracking.broadcast();
     this.#server.flushOthers();
   }
 

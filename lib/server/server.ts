@@ -23,10 +23,14 @@ import type { Log } from "./log.ts";
 import { ReplyError } from "../resp/reply_error.ts";
 import { latin1Bytes } from "../bytes/text.ts";
 import { clientInfo } from "./client_info.ts";
+import { Monitors } from "./monitor.ts";
+import { KeyspaceNotifications } from "./notifications.ts";
+import { PubSub } from "../pubsub/pubsub.ts";
 import { Pause } from "./pause.ts";
 import { Router } from "./router.ts";
 import { Slowlog } from "./slowlog.ts";
 import { Stats } from "./stats.ts";
+import { TrackingTable } from "./tracking.ts";
 import { Watches } from "./transactions.ts";
 
 export interface ServerParts {
@@ -51,7 +55,14 @@ export class Server implements AsyncDisposable {
   readonly stats = new Stats();
   readonly slowlog = new Slowlog();
   readonly watches = new Watches();
-  readonly effects = new Effects(this.watches);
+  readonly pubsub = new PubSub();
+  readonly tracking = new TrackingTable(
+    (id) => this.clients.get(id),
+    () => this.current,
+    () => this.random(),
+  );
+  readonly monitors = new Monitors((on) => this.setGate(GATE.monitored, on));
+  readonly effects = new Effects(this.watches, this.tracking);
   readonly router = new Router(this, this.commands);
   readonly blocking = new Blocking((client) => this.router.resume(client));
   readonly pause: Pause;
@@ -66,6 +77,8 @@ export class Server implements AsyncDisposable {
   /** 40 hex digits that name this run: INFO's run_id. */
   readonly runId: string;
 
+  /** The client whose commands run. */
+  current: Client | undefined;
   /** Bits of {@link GATE} that hold for every client. */
   gates = 0;
   /** Whether every command is timed by itself, because the slow log wants short ones too. */
@@ -112,6 +125,8 @@ export class Server implements AsyncDisposable {
       (run) => this.#runLater(run),
     );
     this.cron = new Cron(this);
+    const notifications = new KeyspaceNotifications(this.pubsub, this.effects);
+    this.effects.onEvent = (event, db, key) => notifications.publish(event, db, key);
     applyConfig(this);
   }
 
@@ -222,7 +237,7 @@ export class Server implements AsyncDisposable {
   checkTimeout(client: Client): void {
     const { timeout } = this.config.values;
     if (timeout === 0 || client.blocked !== undefined || client.postponed) return;
-    if (client.isSubscribed) return;
+    if (client.outputClass !== "normal" || (client.gates & GATE.monitor) !== 0) return;
     if (this.time.nowMs - client.seenMs <= timeout * 1000) return;
     this.log.verbose("Closing idle client");
     client.close();
@@ -246,6 +261,9 @@ export class Server implements AsyncDisposable {
     this.blocking.forget(client);
     this.pause.forget(client);
     this.watches.unwatch(client);
+    this.pubsub.leave(client);
+    this.tracking.disable(client);
+    this.monitors.leave(client);
     this.#laden.delete(client);
     client.reply.clear();
     this.clients.delete(client.id);

@@ -1,0 +1,117 @@
+/**
+ * Pub/Sub: who listens to which channels, patterns and shard channels, and the messages that they
+ * get. A message goes to the channel's subscribers first, then to each pattern's that it matches.
+ */
+import { globMatchAt } from "../bytes/glob.ts";
+import { encodeMessage, MESSAGE, type Message, PATTERN_MESSAGE, SHARD_MESSAGE } from "./message.ts";
+import { type Topic, Topics } from "./topics.ts";
+
+/** Who can subscribe: a client. */
+export interface Subscriber {
+  /** Undefined as long as it listens to nothing. */
+  subscriptions: Subscriptions | undefined;
+  /** Takes a message, which is valid only during the call. */
+  deliver(message: Message): void;
+}
+
+/** What there is to listen to. */
+export type Kind = "channels" | "patterns" | "shards";
+
+/** What a subscriber listens to, in the order in which it subscribed. */
+export class Subscriptions {
+  readonly channels = new Set<Topic<Subscriber>>();
+  readonly patterns = new Set<Topic<Subscriber>>();
+  readonly shards = new Set<Topic<Subscriber>>();
+
+  /** How many there are of a kind as Redis counts them: channels and patterns together. */
+  count(kind: Kind): number {
+    return kind === "shards" ? this.shards.size : this.channels.size + this.patterns.size;
+  }
+
+  get isEmpty(): boolean {
+    return this.channels.size + this.patterns.size + this.shards.size === 0;
+  }
+}
+
+export class PubSub {
+  readonly channels = new Topics<Subscriber>();
+  readonly patterns = new Topics<Subscriber>();
+  readonly shards = new Topics<Subscriber>();
+
+  /** Lets a subscriber listen to a topic; nothing happens where it does already. */
+  subscribe(who: Subscriber, kind: Kind, buf: Uint8Array, off: number, len: number): void {
+    who.subscriptions ??= new Subscriptions();
+    const topic = this[kind].open(buf, off, len);
+    topic.subscribers.add(who);
+    who.subscriptions[kind].add(topic);
+  }
+
+  /** Ends that; nothing happens where it does not listen. */
+  unsubscribe(who: Subscriber, kind: Kind, buf: Uint8Array, off: number, len: number): void {
+    const topic = this[kind].find(buf, off, len);
+    if (topic === undefined || !topic.subscribers.has(who)) return;
+    this[kind].leave(topic, who);
+    who.subscriptions![kind].delete(topic);
+    if (who.subscriptions!.isEmpty) who.subscriptions = undefined;
+  }
+
+  /** Ends all that a subscriber listens to. */
+  leave(who: Subscriber): void {
+    const { subscriptions } = who;
+    if (subscriptions === undefined) return;
+    for (const kind of ["channels", "patterns", "shards"] as const) {
+      for (const topic of subscriptions[kind]) this[kind].leave(topic, who);
+    }
+    who.subscriptions = undefined;
+  }
+
+  /** Whether anybody could get a message that is published to a channel. */
+  get isHeard(): boolean {
+    return this.channels.size + this.patterns.size > 0;
+  }
+
+  /** Sends a message to whoever listens to the channel; returns how often it was sent. */
+  publish(
+    buf: Uint8Array,
+    off: number,
+    len: number,
+    text: Uint8Array,
+    textOff: number,
+    textLen: number,
+  ): number {
+    let receivers = 0;
+    const channel = this.channels.find(buf, off, len);
+    if (channel !== undefined) {
+      receivers += channel.subscribers.size;
+      send(channel, encodeMessage(MESSAGE, undefined, buf, off, len, text, textOff, textLen));
+    }
+    if (this.patterns.size === 0) return receivers;
+    for (const pattern of this.patterns) {
+      const { name } = pattern;
+      if (!globMatchAt(name, buf, off, len, false)) continue;
+      receivers += pattern.subscribers.size;
+      send(pattern, encodeMessage(PATTERN_MESSAGE, name, buf, off, len, text, textOff, textLen));
+    }
+    return receivers;
+  }
+
+  /** Sends a message to a shard channel's subscribers; returns how many they are. */
+  publishToShard(
+    buf: Uint8Array,
+    off: number,
+    len: number,
+    text: Uint8Array,
+    textOff: number,
+    textLen: number,
+  ): number {
+    const channel = this.shards.find(buf, off, len);
+    if (channel === undefined) return 0;
+    const receivers = channel.subscribers.size;
+    send(channel, encodeMessage(SHARD_MESSAGE, undefined, buf, off, len, text, textOff, textLen));
+    return receivers;
+  }
+}
+
+function send(topic: Topic<Subscriber>, message: Message): void {
+  for (const subscriber of topic.subscribers) subscriber.deliver(message);
+}

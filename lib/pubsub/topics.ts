@@ -1,0 +1,70 @@
+/**
+ * Names that clients listen to: the channels, the shard channels or the patterns of a server, found
+ * by their bytes without making a string. A topic exists as long as it has a subscriber.
+ */
+import { hashBytes } from "../bytes/hash.ts";
+
+/** A topic and who listens, in the order in which they came. */
+export interface Topic<S> {
+  readonly name: Uint8Array;
+  readonly hash: number;
+  readonly subscribers: Set<S>;
+  /** The next topic whose name has the same hash. */
+  next: Topic<S> | undefined;
+}
+
+export class Topics<S> implements Iterable<Topic<S>> {
+  /** How many topics there are. */
+  size = 0;
+  readonly #byHash = new Map<number, Topic<S>>();
+
+  find(buf: Uint8Array, off: number, len: number): Topic<S> | undefined {
+    let topic = this.#byHash.get(hashBytes(buf, off, len));
+    while (topic !== undefined && !isSame(topic.name, buf, off, len)) topic = topic.next;
+    return topic;
+  }
+
+  /** The topic of this name, which is made where nobody listens yet: a subscriber must follow. */
+  open(buf: Uint8Array, off: number, len: number): Topic<S> {
+    const found = this.find(buf, off, len);
+    if (found !== undefined) return found;
+    const hash = hashBytes(buf, off, len);
+    const topic: Topic<S> = {
+      name: buf.slice(off, off + len),
+      hash,
+      subscribers: new Set(),
+      next: this.#byHash.get(hash),
+    };
+    this.#byHash.set(hash, topic);
+    this.size++;
+    return topic;
+  }
+
+  /** Takes a subscriber off a topic, and the topic away with its last one. */
+  leave(topic: Topic<S>, subscriber: S): void {
+    topic.subscribers.delete(subscriber);
+    if (topic.subscribers.size > 0) return;
+    this.size--;
+    const first = this.#byHash.get(topic.hash)!;
+    if (first !== topic) {
+      let before = first;
+      while (before.next !== topic) before = before.next!;
+      before.next = topic.next;
+    } else if (topic.next !== undefined) this.#byHash.set(topic.hash, topic.next);
+    else this.#byHash.delete(topic.hash);
+  }
+
+  *[Symbol.iterator](): Generator<Topic<S>> {
+    for (const first of this.#byHash.values()) {
+      for (let topic: Topic<S> | undefined = first; topic !== undefined; topic = topic.next) {
+        yield topic;
+      }
+    }
+  }
+}
+
+function isSame(name: Uint8Array, buf: Uint8Array, off: number, len: number): boolean {
+  if (name.length !== len) return false;
+  for (let i = 0; i < len; i++) if (name[i] !== buf[off + i]) return false;
+  return true;
+}
