@@ -9,7 +9,7 @@ import { COMMANDS } from "../lib/commands/index.ts";
 import type { CommandSpec } from "../lib/commands/spec.ts";
 import { type Argument, parseSyntax } from "../lib/commands/syntax.ts";
 import { type Pair, startPair, unordered } from "./support/differential.ts";
-import { encodeCommand, RespClient, show, showCommand } from "./support/resp_client.ts";
+import { encodeCommand, type RespClient, show, showCommand } from "./support/resp_client.ts";
 import { type Rng, seeded } from "./support/rng.ts";
 import { redisTest } from "./support/skip.ts";
 

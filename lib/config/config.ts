@@ -3,7 +3,7 @@
  * server that want to know of a change.
  */
 import { globMatch } from "../bytes/glob.ts";
-import { utf8Bytes } from "../bytes/text.ts";
+import { cString, utf8Bytes } from "../bytes/text.ts";
 import { ReplyError } from "../resp/reply_error.ts";
 import {
   type ConfigValues,
@@ -144,7 +144,7 @@ export class Config {
       const name = NAMES_AND_ALIASES.get(shown);
       if (name === undefined) {
         throw new ReplyError(
-          `ERR Unknown option or number of arguments for CONFIG SET - '${word}'`,
+          `ERR Unknown option or number of arguments for CONFIG SET - '${cString(word)}'`,
         );
       }
       const directive = DIRECTIVES[name];
