@@ -7,6 +7,7 @@ import { createHash } from "node:crypto";
 import { latin1Bytes } from "../bytes/text.ts";
 import { type Database, TYPE } from "../store/database.ts";
 import { HashValue, NO_FIELD } from "../store/hash_value.ts";
+import { ListWalk } from "../store/list_value.ts";
 import { SetValue } from "../store/set_value.ts";
 import { readString, type Span } from "../store/string_value.ts";
 
@@ -46,6 +47,9 @@ function mixValue(digest: Uint8Array, db: Database, entry: number): void {
     case TYPE.string:
       mix(digest, view(readString(db, entry)));
       break;
+    case TYPE.list:
+      mixList(digest, db, entry);
+      break;
     case TYPE.hash:
       xorHash(digest, new HashValue().open(db, entry));
       break;
@@ -54,6 +58,12 @@ function mixValue(digest: Uint8Array, db: Database, entry: number): void {
       break;
   }
   if (db.isVolatile(entry)) xor(digest, sha1(VOLATILE));
+}
+
+function mixList(digest: Uint8Array, db: Database, entry: number): void {
+  const walk = new ListWalk();
+  walk.start(db, entry, 0, true);
+  do mix(digest, view(walk.element())); while (walk.next());
 }
 
 function xorHash(digest: Uint8Array, hash: HashValue): void {
