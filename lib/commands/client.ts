@@ -8,6 +8,7 @@ import { clientInfo, clientType } from "../server/client_info.ts";
 import { GATE } from "../server/gates.ts";
 import { integerArg } from "./arguments.ts";
 import { type ClientFilter, clientTypeArg, killFilter, matches } from "./client_filters.ts";
+import { CLIENT_TRACKING_SUBCOMMANDS } from "./client_tracking.ts";
 import { helpHandler, subcommandSyntaxError } from "./help.ts";
 import type { CommandSpec } from "./spec.ts";
 
@@ -21,7 +22,9 @@ export const CLIENT_COMMANDS = [
     complexity: "That of the subcommand.",
     summary: "Holds the commands about connections.",
     syntax: "",
+    traits: ["keeps_caching"],
     subcommands: [
+      ...CLIENT_TRACKING_SUBCOMMANDS,
       {
         name: "getname",
         arity: 2,
@@ -43,8 +46,12 @@ export const CLIENT_COMMANDS = [
         summary: "Lists the subcommands.",
         syntax: "",
         handler: helpHandler("client", [
+          "CACHING (YES|NO)",
+          "    Track the next command's keys, or do not: for OPTIN and OPTOUT.",
           "GETNAME",
           "    Tell this connection's name.",
+          "GETREDIR",
+          "    Tell which connection is told what this one tracks.",
           "ID",
           "    Tell this connection's number.",
           "INFO",
@@ -79,6 +86,11 @@ export const CLIENT_COMMANDS = [
           "    Say which library is at the other end.",
           "SETNAME <name>",
           "    Give this connection a name.",
+          "TRACKING (ON|OFF) [REDIRECT <id>] [BCAST] [PREFIX <prefix> [...]]",
+          "         [OPTIN] [OPTOUT] [NOLOOP]",
+          "    Tell this connection, or another, when keys change that it has read.",
+          "TRACKINGINFO",
+          "    Tell what this connection tracks.",
           "UNBLOCK <clientid> [TIMEOUT|ERROR]",
           "    End the wait of a blocked connection.",
           "UNPAUSE",

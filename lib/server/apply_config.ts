@@ -47,6 +47,10 @@ export function applyConfig(server: Server): void {
   use(config, "notify-keyspace-events", (classes) => {
     server.effects.eventClasses = classes;
   });
+  use(config, "tracking-table-max-keys", (keys) => {
+    server.tracking.maxKeys = keys;
+    server.tracking.giveUp();
+  });
   use(config, "active-expire-effort", (effort) => {
     server.activeExpiry.effort = effort;
   });

@@ -26,19 +26,22 @@ export function clientMemory(client: Client): number {
 
 /** The client's line, without a line end. */
 export function clientInfo(client: Client): string {
-  const { connection, reply, transaction } = client;
+  const { connection, reply, transaction, subscriptions, tracking } = client;
   const { nowMs } = client.server.time;
   const unsent = connection.unsentBytes;
   const sending = unsent > reply.bytes;
   return `id=${client.id} addr=${connection.peer} laddr=${connection.local} fd=${client.id}` +
     ` name=${client.name} age=${seconds(nowMs - client.createdMs)}` +
     ` idle=${seconds(nowMs - client.seenMs)} flags=${flags(client)} db=${client.db.number}` +
-    ` sub=0 psub=0 ssub=0 multi=${transaction?.commands.length ?? -1}` +
+    ` sub=${subscriptions?.channels.size ?? 0} psub=${subscriptions?.patterns.size ?? 0}` +
+    ` ssub=${subscriptions?.shards.size ?? 0} multi=${transaction?.commands.length ?? -1}` +
     ` qbuf=${client.pendingBytes} qbuf-free=${INPUT_BUFFER_BYTES} argv-mem=0` +
     ` multi-mem=${transaction?.bytes ?? 0} rbs=0 rbp=0 obl=0` +
     ` oll=${sending ? reply.chunks + 1 : reply.chunks} omem=${unsent}` +
     ` tot-mem=${clientMemory(client)} events=${sending ? "rw" : "r"}` +
-    ` cmd=${client.lastCommand?.fullName ?? "NULL"} user=${client.user} redir=-1` +
+    ` cmd=${client.lastCommand?.fullName ?? "NULL"} user=${client.user} redir=${
+      tracking?.redirect ?? -1
+    }` +
     ` resp=${reply.protocol} lib-name=${client.libName} lib-ver=${client.libVersion}`;
 }
 
@@ -50,9 +53,13 @@ function seconds(ms: number): number {
 function flags(client: Client): string {
   let letters = "";
   if (client.outputClass === "replica") letters += "S";
+  if ((client.gates & GATE.monitor) !== 0) letters += "O";
   if (client.outputClass === "pubsub") letters += "P";
   if (client.transaction !== undefined) letters += "x";
   if (client.blocked !== undefined || client.postponed) letters += "b";
+  if (client.tracking !== undefined) letters += "t";
+  if (client.tracking?.redirectBroken) letters += "R";
+  if (client.tracking?.mode === "broadcast") letters += "B";
   if (client.watchBroken) letters += "d";
   if (client.closing) letters += "c";
   if (client.connection.isUnix) letters += "U";

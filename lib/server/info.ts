@@ -147,7 +147,7 @@ function clientFields(server: Server): Field[] {
     ["client_recent_max_input_buffer", maxInput],
     ["client_recent_max_output_buffer", maxOutput],
     ["blocked_clients", server.blocking.count],
-    ["tracking_clients", 0],
+    ["tracking_clients", server.tracking.clientCount],
     ["clients_in_timeout_table", withTimeout],
     ["total_blocking_keys", server.effects.blockedKeys.size],
     ["total_blocking_keys_on_nokey", server.effects.blockedKeys.sizeOrGone],
@@ -248,7 +248,7 @@ function persistenceFields(server: Server): Field[] {
 }
 
 function statsFields(server: Server): Field[] {
-  const { stats, keyspaceStats, cron } = server;
+  const { pubsub, tracking, stats, keyspaceStats, cron } = server;
   const kbps = (bytesPerSecond: number) => (bytesPerSecond / 1024).toFixed(2);
   return [
     ["total_connections_received", stats.connections],
@@ -276,9 +276,9 @@ function statsFields(server: Server): Field[] {
     ["current_eviction_exceeded_time", 0],
     ["keyspace_hits", keyspaceStats.hits],
     ["keyspace_misses", keyspaceStats.misses],
-    ["pubsub_channels", 0],
-    ["pubsub_patterns", 0],
-    ["pubsubshard_channels", 0],
+    ["pubsub_channels", pubsub.channels.size],
+    ["pubsub_patterns", pubsub.patterns.size],
+    ["pubsubshard_channels", pubsub.shards.size],
     ["latest_fork_usec", 0],
     ["total_forks", 0],
     ["migrate_cached_sockets", 0],
@@ -289,9 +289,9 @@ function statsFields(server: Server): Field[] {
     ["active_defrag_key_misses", 0],
     ["total_active_defrag_time", 0],
     ["current_active_defrag_time", 0],
-    ["tracking_total_keys", 0],
-    ["tracking_total_items", 0],
-    ["tracking_total_prefixes", 0],
+    ["tracking_total_keys", tracking.keyCount],
+    ["tracking_total_items", tracking.itemCount],
+    ["tracking_total_prefixes", tracking.prefixCount],
     ["unexpected_error_replies", 0],
     ["total_error_replies", stats.errorReplies],
     ["dump_payload_sanitizations", 0],
