@@ -1,0 +1,737 @@
+import { assert, assertEquals } from "@std/assert";
+import { latin1, latin1Bytes } from "../lib/bytes/text.ts";
+import { serve } from "../lib/mod.ts";
+import { ENCODING, NO_EXPIRY } from "../lib/store/database.ts";
+import { type SetLimits, SetValue } from "../lib/store/set_value.ts";
+import {
+  type Command,
+  compare,
+  sameShape,
+  startPair,
+  type Step,
+  unordered,
+} from "./support/differential.ts";
+import { compareEffects } from "./support/effects.ts";
+import { type Rng, seeded } from "./support/rng.ts";
+import { type Argument, type Reply, RespClient, show } from "./support/resp_client.ts";
+import { redisTest } from "./support/skip.ts";
+import { TestStore } from "./support/store.ts";
+
+const BINARY = Uint8Array.of(0, 13, 10, 255, 0x24, 128, 0);
+const INT64_MAX = "9223372036854775807";
+const INT64_MIN = "-9223372036854775808";
+const FUTURE_S = "4102444800";
+const LONG = "x".repeat(65);
+
+/** On intsets and on what becomes of them when they grow: 7.0 has no listpack between. */
+async function sameInBoth(steps: readonly Step[]): Promise<void> {
+  for (const protocol of [2, 3] as const) {
+    for (const entries of [512, 2]) {
+      const config = { "set-max-intset-entries": entries };
+      await using pair = await startPair({ config, protocol });
+      // Small sets are tables here and there only without listpacks.
+      await pair.redino.send("CONFIG", "SET", "set-max-listpack-entries", entries === 2 ? 0 : 128);
+      await compare(pair, steps);
+    }
+  }
+}
+
+function members(key: string): Step[] {
+  return [unordered(["SMEMBERS", key]), ["SCARD", key], ["DEBUG", "DIGEST-VALUE", key]];
+}
+
+redisTest("SADD, SREM and SCARD count members", () =>
+  sameInBoth([
+    ["SADD", "s", "1", "2", "3", "2"],
+    ["SADD", "s", "3", "4"],
+    ...members("s"),
+    ["SADD", "s", "a", "", "a", BINARY],
+    ["SADD", "s", ""],
+    ...members("s"),
+    ["SREM", "s", "none"],
+    ["SREM", "s", "1", "a", "1", BINARY],
+    ...members("s"),
+    ["SREM", "s", "2", "3", "4", "", "5"],
+    ["EXISTS", "s"],
+    ["SREM", "s", "2"],
+    ["SCARD", "s"],
+    ["SADD", "s"],
+    ["SADD"],
+    ["SREM", "s"],
+    ["SCARD"],
+    ["SCARD", "a", "b"],
+    ["SADD", BINARY, "x".repeat(100_000), "1"],
+    ["SISMEMBER", BINARY, "x".repeat(100_000)],
+    ["SREM", BINARY, "x".repeat(100_000)],
+    ["SMEMBERS", BINARY],
+  ]));
+
+redisTest("SADD keeps apart what looks like an integer and is none", () =>
+  sameInBoth([
+    ["SADD", "s", "1", "01", "+1", " 1", "-0", "0", "1.0", "", "-"],
+    ...members("s"),
+    ["SADD", "i", INT64_MAX, INT64_MIN, "9223372036854775808", "-9223372036854775809", "-1"],
+    ...members("i"),
+    ["SMISMEMBER", "i", INT64_MAX, INT64_MIN, "9223372036854775808", "9223372036854775806", "-1"],
+    ["SREM", "i", INT64_MIN, "9223372036854775808"],
+    ...members("i"),
+  ]));
+
+redisTest("SISMEMBER and SMISMEMBER tell members", () =>
+  sameInBoth([
+    ["SADD", "s", "1", "5", "70000", "-3"],
+    ["SISMEMBER", "s", "5"],
+    ["SISMEMBER", "s", "6"],
+    ["SISMEMBER", "s", "a"],
+    ["SISMEMBER", "none", "a"],
+    ["SMISMEMBER", "s", "5", "05", "70000", "-3", "5"],
+    ["SADD", "s", "a", BINARY],
+    ["SMISMEMBER", "s", "5", "a", BINARY, "b"],
+    ["SISMEMBER", "s", BINARY],
+    ["SMISMEMBER", "none", "a", "b"],
+    ["SISMEMBER", "s"],
+    ["SISMEMBER", "s", "a", "b"],
+    ["SMISMEMBER", "s"],
+    ["SMEMBERS", "none"],
+    ["SMEMBERS", "s", "t"],
+  ]));
+
+redisTest("SMOVE moves a member between sets", () =>
+  sameInBoth([
+    ["SADD", "a", "1", "2", "x"],
+    ["SADD", "b", "2", "3"],
+    ["SMOVE", "a", "b", "1"],
+    ["SMOVE", "a", "b", "2"],
+    ["SMOVE", "a", "b", "none"],
+    ["SMOVE", "none", "b", "x"],
+    ["SMOVE", "none", "none", "x"],
+    ...members("a"),
+    ...members("b"),
+    ["SMOVE", "b", "b", "3"],
+    ["SMOVE", "b", "b", "none"],
+    ["SMOVE", "a", "new", "x"],
+    ["EXISTS", "a"],
+    ...members("new"),
+    ["SMOVE", "b", "new", "3"],
+    ...members("new"),
+    ["SET", "t", "v"],
+    ["SMOVE", "t", "b", "x"],
+    ["SMOVE", "b", "t", "2"],
+    ["SMOVE", "b", "t", "none"],
+    ["SMOVE", "none", "t", "x"],
+    ["SMOVE", "t", "t", "x"],
+    ["SMOVE", "b", "c"],
+  ]));
+
+redisTest("SPOP and SRANDMEMBER refuse what is no count, whatever the key holds", () =>
+  sameInBoth([
+    ["SET", "t", "v"],
+    ["SADD", "s", "1"],
+    ...["SPOP", "SRANDMEMBER"].flatMap((name): Command[] => [
+      [name, "none"],
+      [name, "none", "1"],
+      [name, "none", "0"],
+      [name, "none", "x"],
+      [name, "s", "-9223372036854775808"],
+      [name, "s", "-9223372036854775809"],
+      [name, "s", "9223372036854775808"],
+      [name, "s", ""],
+      [name, "s", "1.5"],
+      [name, "s", "0"],
+      [name, "t"],
+      [name, "t", "1"],
+      [name, "t", "0"],
+      [name, "t", "x"],
+      [name, "s", "1", "2"],
+      [name, "s", "x", "2"],
+      [name],
+    ]),
+    ["SPOP", "s", "-1"],
+    ["SRANDMEMBER", "s", "-3"],
+    ["SRANDMEMBER", "s", INT64_MAX],
+    ["SRANDMEMBER", "s"],
+    ["SPOP", "s", INT64_MAX],
+    ["EXISTS", "s"],
+    ["SADD", "s", "a"],
+    ["SPOP", "s"],
+    ["EXISTS", "s"],
+  ]));
+
+redisTest("SPOP and SRANDMEMBER reply in the shapes of Redis", () =>
+  sameInBoth([
+    ["SADD", "s", ...Array.from({ length: 30 }, (_, i) => String(i))],
+    ...["1", "5", "20", "29", "40", "-1", "-40"].map((count) =>
+      sameShape(["SRANDMEMBER", "s", count])
+    ),
+    sameShape(["SPOP", "s"]),
+    ["SCARD", "s"],
+    sameShape(["SPOP", "s", "2"]),
+    ["SCARD", "s"],
+    sameShape(["SPOP", "s", "25"]),
+    ["SCARD", "s"],
+    sameShape(["SPOP", "s", "2"]),
+    ["EXISTS", "s"],
+  ]));
+
+redisTest("SINTER, SUNION and SDIFF join sets", () =>
+  sameInBoth([
+    ["SADD", "a", "1", "2", "3", "4", "5", "70000"],
+    ["SADD", "b", "2", "4", "6"],
+    ["SADD", "c", "4", "x", BINARY, INT64_MIN],
+    ["SADD", "d", BINARY, "x", "2", "4", "y"],
+    ["SADD", "one", "4"],
+    ...["SINTER", "SUNION", "SDIFF"].flatMap((name) => joins(name, [])),
+    ...["SINTERSTORE", "SUNIONSTORE", "SDIFFSTORE"].flatMap((name) => joins(name, ["to"])),
+    ["SINTER"],
+    ["SUNIONSTORE", "to"],
+  ]));
+
+function joins(name: string, destination: readonly string[]): Step[] {
+  const lists: string[][] = [
+    ["a"],
+    ["none"],
+    ["a", "b"],
+    ["b", "a"],
+    ["a", "b", "c"],
+    ["c", "b", "a"],
+    ["c", "d"],
+    ["d", "c"],
+    ["one", "a", "b", "c"],
+    ["a", "one", "one"],
+    ["a", "none"],
+    ["none", "a"],
+    ["a", "a"],
+    ["c", "d", "c"],
+    ["a", "b", "a", "none"],
+  ];
+  return lists.flatMap((list): Step[] => {
+    const step = unordered([name, ...destination, ...list]);
+    return destination.length === 0 ? [step] : [step, ...members("to"), ["EXISTS", "to"]];
+  });
+}
+
+redisTest(
+  "the STORE commands put the result in place of anything, also of a source",
+  () =>
+    sameInBoth([
+      ["SADD", "a", "1", "2", "3"],
+      ["SADD", "b", "2", "3", "x"],
+      ["SET", "to", "v", "EXAT", FUTURE_S],
+      ["SUNIONSTORE", "to", "a", "b"],
+      ...members("to"),
+      ["TTL", "to"],
+      ["EXPIREAT", "to", FUTURE_S],
+      ["SINTERSTORE", "to", "to", "b"],
+      ...members("to"),
+      ["TTL", "to"],
+      ["SDIFFSTORE", "to", "to", "a"],
+      ["EXISTS", "to"],
+      ["SDIFFSTORE", "a", "b", "a"],
+      ...members("a"),
+      ["SINTERSTORE", "b", "none", "b"],
+      ["EXISTS", "b"],
+      ["SINTERSTORE", "none", "none"],
+      ["SUNIONSTORE", "a", "a", "a"],
+      ...members("a"),
+    ]),
+);
+
+redisTest("SINTERCARD counts, up to a limit", () =>
+  sameInBoth([
+    ["SADD", "a", "1", "2", "3", "4", "5"],
+    ["SADD", "b", "2", "4", "5", "x"],
+    ["SET", "t", "v"],
+    ["SINTERCARD", "2", "a", "b"],
+    ["SINTERCARD", "1", "a"],
+    ["SINTERCARD", "2", "a", "a"],
+    ["SINTERCARD", "2", "a", "none"],
+    ["SINTERCARD", "2", "a", "b", "LIMIT", "0"],
+    ["SINTERCARD", "2", "a", "b", "limit", "2"],
+    ["SINTERCARD", "2", "a", "b", "LIMIT", "9"],
+    ["SINTERCARD", "2", "a", "b", "LIMIT", "2", "LIMIT", "1"],
+    ["SINTERCARD", "2", "a", "b", "LIMIT", "-1"],
+    ["SINTERCARD", "2", "a", "b", "LIMIT", "x"],
+    ["SINTERCARD", "2", "a", "b", "LIMIT"],
+    ["SINTERCARD", "2", "a", "b", "JUNK", "1"],
+    ["SINTERCARD", "2", "a", "b", "c"],
+    ["SINTERCARD", "1", "t", "LIMIT", "-1"],
+    ["SINTERCARD", "2", "none", "t"],
+    ["SINTERCARD", "0", "a"],
+    ["SINTERCARD", "-1", "a"],
+    ["SINTERCARD", "x", "a"],
+    ["SINTERCARD", "2", "a"],
+    ["SINTERCARD", INT64_MAX, "a"],
+    ["SINTERCARD", "1"],
+  ]));
+
+redisTest("set commands answer a key of another type as Redis does", () =>
+  sameInBoth([
+    ["SET", "t", "v"],
+    ["SADD", "s", "1"],
+    ["SADD", "t", "x"],
+    ["SREM", "t", "x"],
+    ["SMEMBERS", "t"],
+    ["SISMEMBER", "t", "x"],
+    ["SMISMEMBER", "t", "x"],
+    ["SCARD", "t"],
+    ["SINTER", "t"],
+    ["SINTER", "none", "t"],
+    ["SINTER", "t", "none"],
+    ["SUNION", "s", "none", "t"],
+    ["SDIFF", "none", "t"],
+    ["SDIFF", "s", "s", "t"],
+    ["SINTERSTORE", "s", "none", "t"],
+    ["SUNIONSTORE", "s", "t"],
+    ["SDIFFSTORE", "s", "none", "t"],
+    ["SMEMBERS", "s"],
+    ["SSCAN", "t", "0"],
+    ["SSCAN", "t", "x"],
+    ["SSCAN", "t", "0", "JUNK"],
+    ["GET", "s"],
+    ["TYPE", "s"],
+  ]));
+
+redisTest("SSCAN gives a small set at once", () =>
+  sameInBoth([
+    ["SADD", "s", "1", "2", "12"],
+    unordered(["SSCAN", "s", "0"]),
+    unordered(["SSCAN", "s", "0", "COUNT", "100", "MATCH", "1*"]),
+    unordered(["SSCAN", "s", "0", "match", "*", "count", "100"]),
+    ["SSCAN", "s", "0", "MATCH", "3"],
+    ["SSCAN", "s", "0", "COUNT", "0"],
+    ["SSCAN", "s", "0", "COUNT", "x"],
+    ["SSCAN", "s", "0", "MATCH"],
+    ["SSCAN", "s", "0", "TYPE", "set"],
+    ["SSCAN", "s", "0", "JUNK", "1"],
+    ["SSCAN", "s", "x"],
+    ["SSCAN", "none", "x"],
+    ["SSCAN", "none", "5"],
+    ["SSCAN", "none", "0", "JUNK"],
+    ["SSCAN", "s"],
+  ]));
+
+redisTest("COPY and RENAME keep a set, and digests are Redis's", () =>
+  sameInBoth([
+    ["SADD", "a", "1", "2", "3", "x", BINARY],
+    ["SADD", "i", "5", "-7", INT64_MAX],
+    ["COPY", "a", "b"],
+    ["COPY", "i", "j", "DB", "1"],
+    ["SADD", "b", "y"],
+    ["SREM", "b", "1"],
+    ["RENAME", "a", "c"],
+    ...members("b"),
+    ...members("c"),
+    ["EXPIREAT", "i", FUTURE_S],
+    ["DEBUG", "DIGEST"],
+    ["SELECT", "1"],
+    ...members("j"),
+    ["MOVE", "j", "2"],
+    ["DEBUG", "DIGEST"],
+    ["FLUSHALL"],
+    ["DEBUG", "DIGEST"],
+  ]));
+
+redisTest("set commands tell of their changes as Redis does", () =>
+  compareEffects([
+    ["SADD", "a", "1", "2", "3"],
+    ["SADD", "a", "3"],
+    ["SADD", "a", "4", "x", "4"],
+    ["SREM", "a", "none"],
+    ["SREM", "a", "1", "x"],
+    ["SREM", "none", "1"],
+    ["SADD", "b", "3"],
+    ["SMOVE", "a", "b", "2"],
+    ["SMOVE", "a", "b", "3"],
+    ["SMOVE", "a", "new", "4"],
+    ["SMOVE", "b", "b", "3"],
+    ["SMOVE", "b", "c", "none"],
+    ["SISMEMBER", "none", "x"],
+    ["SMISMEMBER", "none", "x"],
+    ["SRANDMEMBER", "none"],
+    ["SADD", "p", "1"],
+    ["SPOP", "p"],
+    ["SPOP", "p"],
+    ["SPOP", "p", "3"],
+    ["SADD", "p", "1", "2", "3"],
+    ["SPOP", "p", "0"],
+    ["SPOP", "p", "5"],
+    ["SADD", "one", ...Array.from({ length: 20 }, () => "7")],
+    ["SPOP", "one", "1"],
+    ["SADD", "x", "1", "2"],
+    ["SADD", "y", "2", "3"],
+    ["SINTER", "x", "none"],
+    ["SUNIONSTORE", "to", "x", "y"],
+    ["SINTERSTORE", "to", "x", "y"],
+    ["SDIFFSTORE", "to", "x", "y"],
+    ["SDIFFSTORE", "to", "x", "x"],
+    ["SDIFFSTORE", "to", "x", "x"],
+    ["SINTERSTORE", "x", "x", "none"],
+    ["SUNIONSTORE", "to", "none"],
+    ["SINTERCARD", "2", "y", "none"],
+    ["SSCAN", "none", "0"],
+  ]));
+
+redisTest("set commands in a random order leave what Redis has", () =>
+  seeded(async (rng) => {
+    await using pair = await startPair({ config: { "set-max-intset-entries": 16 } });
+    await pair.redino.send("CONFIG", "SET", "set-max-listpack-entries", "12");
+    await compare(pair, Array.from({ length: 2500 }, () => randomCommand(rng)));
+    await compare(pair, [["DBSIZE"], ["DEBUG", "DIGEST"]]);
+  }));
+
+redisTest("without listpacks, sets have Redis 7.0's encodings", () =>
+  seeded(async (rng) => {
+    await using pair = await startPair({ config: { "set-max-intset-entries": 16 } });
+    await pair.redino.send("CONFIG", "SET", "set-max-listpack-entries", "0");
+    for (let round = 0; round < 60; round++) {
+      await compare(pair, Array.from({ length: 20 }, () => randomCommand(rng)));
+      await compare(pair, KEYS.map((key) => ["OBJECT", "ENCODING", key]));
+    }
+  }));
+
+const KEYS = ["a", "b", "c", "d", "e"];
+
+function randomCommand(rng: Rng): Step {
+  const some = Array.from({ length: rng.int(1, 4) }, () => randomMember(rng));
+  const keys = Array.from({ length: rng.int(1, 3) }, () => rng.pick(KEYS));
+  const key = rng.pick(KEYS);
+  switch (rng.int(0, 12)) {
+    case 0:
+    case 1:
+    case 2:
+    case 3:
+      return ["SADD", key, ...some];
+    case 4:
+    case 5:
+      return ["SREM", key, ...some];
+    case 6:
+      return ["SMOVE", key, rng.pick(KEYS), some[0]!];
+    case 7:
+      return unordered([rng.pick(["SINTER", "SUNION", "SDIFF"]), ...keys]);
+    case 8:
+      return [rng.pick(["SINTERSTORE", "SUNIONSTORE", "SDIFFSTORE"]), key, ...keys];
+    case 9:
+      return ["SMISMEMBER", key, ...some];
+    case 10:
+      return ["SINTERCARD", keys.length, ...keys, "LIMIT", rng.int(0, 5)];
+    case 11:
+      return rng.oneIn(6) ? ["DEL", key] : ["SCARD", key];
+    default:
+      return unordered(["SMEMBERS", key]);
+  }
+}
+
+function randomMember(rng: Rng): string {
+  switch (rng.int(0, 8)) {
+    case 0:
+      return rng.pick(["a", "b", "c", "d", "", LONG, "01"]);
+    case 1:
+      return String(rng.int(-100_000, 100_000));
+    case 2:
+      return rng.pick([INT64_MAX, INT64_MIN, "3000000000", "-3000000000"]);
+    default:
+      return String(rng.int(0, 30));
+  }
+}
+
+redisTest("intsets are Redis's, byte for byte", () =>
+  seeded(async (rng) => {
+    await using pair = await startPair({ config: { rdbcompression: "no" } });
+    const limits = limitsOf(512, 0, 0);
+    for (let round = 0; round < 20; round++) {
+      const set = new SetValue().createIntset(new TestStore(1, 1).dbs[0]!);
+      await pair.redis.send("DEL", "s");
+      const widest = rng.pick([2 ** 7, 2 ** 15, 2 ** 31, 2 ** 53]);
+      for (let i = 0; i < 100; i++) {
+        const value = rng.oneIn(50)
+          ? rng.pick([INT64_MAX, INT64_MIN])
+          : String(rng.int(-widest, widest - 1));
+        const bytes = latin1Bytes(value);
+        set.add(bytes, 0, bytes.length, limits);
+        await pair.redis.send("SADD", "s", value);
+        if (!rng.oneIn(3)) continue;
+        const index = rng.int(0, set.size - 1);
+        const { buf, off, len } = set.read(index);
+        await pair.redis.send("SREM", "s", latin1(buf, off, len));
+        set.removeAt(index);
+      }
+      if (set.size === 0) continue;
+      // DUMP: the type, the length (short, or of 14 bits), the intset, a version and a checksum.
+      const dumped = latin1Bytes(plain(await pair.redis.send("DUMP", "s")));
+      const head = (dumped[1]! & 0xc0) === 0 ? 2 : 3;
+      assertEquals(blockOf(set), dumped.slice(head, -10));
+    }
+  }));
+
+/** The bytes of an intset or listpack. */
+function blockOf(set: SetValue): Uint8Array {
+  const { db } = set;
+  const key = latin1Bytes("blockOf");
+  set.addKey(key, 0, key.length);
+  const entry = db.find(key, 0, key.length);
+  const [ref, len] = [db.low(entry), db.high(entry)];
+  const off = db.arena.off(ref, len);
+  return db.arena.buf(ref, len).slice(off, off + len);
+}
+
+// ---- 7.2's encodings --------------------------------------------------------------------------------
+
+function limitsOf(intset: number, listpack: number, value: number): SetLimits {
+  return {
+    "set-max-intset-entries": intset,
+    "set-max-listpack-entries": listpack,
+    "set-max-listpack-value": value,
+  };
+}
+
+interface Redino extends AsyncDisposable {
+  ask(...command: Argument[]): Promise<string>;
+  send(...command: Argument[]): Promise<Reply>;
+  encoding(key: string): Promise<string>;
+}
+
+async function startRedino(): Promise<Redino> {
+  const server = await serve({ port: 0, save: "" });
+  const client = await RespClient.connect(server.port);
+  await client.send("CONFIG", "SET", "set-max-intset-entries", "8");
+  await client.send("CONFIG", "SET", "set-max-listpack-entries", "4");
+  await client.send("CONFIG", "SET", "set-max-listpack-value", "10");
+  return {
+    ask: async (...command) => plain(await client.send(...command)),
+    send: (...command) => client.send(...command),
+    encoding: async (key) => plain(await client.send("OBJECT", "ENCODING", key)),
+    async [Symbol.asyncDispose]() {
+      client.close();
+      await server[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** The text of a bulk string, the digits of an integer. */
+function plain(reply: Reply): string {
+  if (reply.type === "integer") return String(reply.value);
+  if (reply.type !== "bulk") throw new TypeError(`Not a bulk string: ${show(reply)}`);
+  return reply.text;
+}
+
+function range(from: number, to: number): string[] {
+  return Array.from({ length: to - from + 1 }, (_, i) => String(from + i));
+}
+
+Deno.test("SADD chooses a new set's encoding by the first member and how many are given", async () => {
+  await using redino = await startRedino();
+  const cases: readonly [encoding: string, members: string[]][] = [
+    ["intset", ["1"]],
+    ["intset", range(1, 8)],
+    ["hashtable", range(1, 9)],
+    ["listpack", ["a", "1"]],
+    ["listpack", ["a", "b", "c", "d"]],
+    ["hashtable", ["a", "b", "c", "d", "e"]],
+    ["hashtable", ["a", "a", "a", "a", "a"]],
+    ["hashtable", ["12345678901a"]],
+    ["listpack", ["1", "a"]],
+    ["listpack", ["1", "2", "3", "a"]],
+    ["hashtable", ["1", "2", "3", "4", "a"]],
+    ["hashtable", ["1", "elevenbytes"]],
+    ["hashtable", ["12345678901", "a"]],
+    ["listpack", ["1234567890", "a"]],
+    ["hashtable", ["-1234567890", "a"]],
+    ["intset", ["12345678901"]],
+  ];
+  for (const [encoding, given] of cases) {
+    await redino.send("DEL", "s");
+    await redino.send("SADD", "s", ...given);
+    assertEquals([given, await redino.encoding("s")], [given, encoding]);
+  }
+});
+
+Deno.test("SADD converts a set that grows, and SREM never converts it back", async () => {
+  await using redino = await startRedino();
+  await redino.send("SADD", "s", "1", "2");
+  await redino.send("SADD", "s", ...range(3, 8));
+  assertEquals(await redino.encoding("s"), "intset");
+  await redino.send("SADD", "s", "9");
+  assertEquals(await redino.encoding("s"), "hashtable");
+  await redino.send("SREM", "s", ...range(2, 9));
+  assertEquals(await redino.encoding("s"), "hashtable");
+
+  await redino.send("SADD", "p", "a", "1");
+  await redino.send("SREM", "p", "a");
+  assertEquals(await redino.encoding("p"), "listpack");
+  await redino.send("SADD", "p", ...["a", "a", "a", "a", "a"]);
+  assertEquals(await redino.encoding("p"), "hashtable");
+
+  await redino.send("SADD", "q", "a", "b", "c", "1");
+  await redino.send("SADD", "q", "1");
+  assertEquals(await redino.encoding("q"), "listpack");
+  await redino.send("SADD", "q", "2");
+  assertEquals(await redino.encoding("q"), "hashtable");
+  assertEquals(await redino.ask("SCARD", "q"), "5");
+});
+
+Deno.test("the STORE commands encode their result by how it grows", async () => {
+  await using redino = await startRedino();
+  await redino.send("SADD", "i", "1", "2", "3");
+  await redino.send("SADD", "p", "1", "2", "a");
+  await redino.send("SADD", "t", "1", "a", "b", "c", "d", "e");
+  const cases: readonly [encoding: string, ...command: string[]][] = [
+    ["intset", "SUNIONSTORE", "to", "i"],
+    ["listpack", "SUNIONSTORE", "to", "i", "p"],
+    ["hashtable", "SUNIONSTORE", "to", "p", "t"],
+    ["intset", "SINTERSTORE", "to", "i", "p"],
+    ["listpack", "SINTERSTORE", "to", "p", "p"],
+    ["listpack", "SINTERSTORE", "to", "p", "t"],
+    ["hashtable", "SINTERSTORE", "to", "t"],
+    ["intset", "SDIFFSTORE", "to", "i", "t"],
+    ["listpack", "SDIFFSTORE", "to", "p", "i"],
+  ];
+  for (const [encoding, ...command] of cases) {
+    await redino.send(...command);
+    assertEquals([command, await redino.encoding("to")], [command, encoding]);
+  }
+  await redino.send("SADD", "u", "1", "x", "y", "z", "v", "w", "t");
+  await redino.send("SINTERSTORE", "to", "t", "u");
+  assertEquals(await redino.encoding("to"), "intset");
+});
+
+Deno.test("SPOP that leaves few of a table makes a listpack of them", async () => {
+  await using redino = await startRedino();
+  await redino.send("SADD", "s", ...range(1, 40), "a");
+  await redino.send("EXPIREAT", "s", FUTURE_S);
+  await redino.send("SPOP", "s", "38");
+  assertEquals(await redino.encoding("s"), "listpack");
+  assertEquals(await redino.ask("SCARD", "s"), "3");
+  assertEquals(await redino.ask("EXPIRETIME", "s"), FUTURE_S);
+});
+
+Deno.test("SPOP, SRANDMEMBER and SMEMBERS agree in every encoding", () =>
+  seeded(async (rng) => {
+    await using redino = await startRedino();
+    for (let round = 0; round < 60; round++) {
+      const size = rng.int(1, 60);
+      const letter = rng.pick(["", "m"]);
+      const all = new Set(Array.from({ length: size }, (_, i) => `${letter}${i * 3}`));
+      await redino.send("SADD", "s", ...all);
+      const picks = rng.int(1, size + 2);
+      const picked = texts(await redino.send("SRANDMEMBER", "s", picks));
+      assertEquals(picked.length, Math.min(picks, size));
+      assertEquals(new Set(picked).size, picked.length);
+      assert(picked.every((member) => all.has(member)));
+      const repeated = texts(await redino.send("SRANDMEMBER", "s", -picks));
+      assertEquals(repeated.length, picks);
+      assert(repeated.every((member) => all.has(member)));
+
+      const popped = texts(await redino.send("SPOP", "s", rng.int(1, size)));
+      for (const member of popped) {
+        assert(all.delete(member), `${member} popped twice, or never in`);
+      }
+      assertEquals(texts(await redino.send("SMEMBERS", "s")).sort(), [...all].sort());
+      await redino.send("DEL", "s");
+    }
+  }));
+
+function texts(reply: Reply): string[] {
+  if (!("items" in reply)) throw new TypeError("Not an array or a set");
+  return reply.items.map((item) => "text" in item ? item.text : "");
+}
+
+Deno.test("SSCAN gives each member that stays, while others come and go", () =>
+  seeded(async (rng) => {
+    await using redino = await startRedino();
+    for (let round = 0; round < 5; round++) {
+      await redino.send("DEL", "s");
+      const staying = Array.from({ length: rng.int(50, 500) }, (_, i) => `stays ${i}`);
+      await redino.send("SADD", "s", ...staying);
+      const passing: string[] = [];
+      const seen = new Set<string>();
+      let cursor = "0";
+      do {
+        const reply = await redino.send("SSCAN", "s", cursor, "COUNT", rng.int(1, 30));
+        if (!("items" in reply)) throw new TypeError("Not an array");
+        const [next, found] = reply.items;
+        cursor = next !== undefined && "text" in next ? next.text : "0";
+        for (const member of texts(found!)) seen.add(member);
+        const added = Array.from({ length: rng.int(0, 60) }, () => `passes ${rng.int(0, 9999)}`);
+        if (added.length > 0) await redino.send("SADD", "s", ...added);
+        passing.push(...added);
+        const removed = passing.splice(0, rng.int(0, 50));
+        if (removed.length > 0) await redino.send("SREM", "s", ...removed);
+      } while (cursor !== "0");
+      assertEquals(staying.filter((member) => !seen.has(member)), []);
+    }
+  }));
+
+// ---- the store --------------------------------------------------------------------------------------
+
+Deno.test("a set value is what a naive set is, in every encoding, and gives its memory back", () =>
+  seeded((rng) => {
+    for (let round = 0; round < 30; round++) {
+      const db = new TestStore(1, rng.int(0, 1e9)).dbs[0]!;
+      const limits = limitsOf(rng.int(0, 40), rng.int(0, 40), rng.int(0, 12));
+      const model = new Set<string>();
+      const set = new SetValue().createIntset(db);
+      for (let step = 0; step < 400; step++) {
+        const text = rng.oneIn(10) && round % 2 === 0
+          ? rng.pick(["a", "bb", "\0\xff", LONG, "y".repeat(40_000), ""])
+          : String(rng.int(-20, 60) * rng.pick([1, 1, 1000, 100_000_000]));
+        const bytes = latin1Bytes(text);
+        if (rng.oneIn(3)) {
+          assertEquals(set.remove(bytes, 0, bytes.length), model.delete(text));
+        } else {
+          assertEquals(set.add(bytes, 0, bytes.length, limits), !model.has(text));
+          model.add(text);
+        }
+        assertEquals(set.size, model.size);
+        assertEquals(set.has(bytes, 0, bytes.length), model.has(text));
+        if (step % 40 === 0) assertEquals(listed(set), [...model].sort());
+      }
+      set.toIntset(limitsOf(0, 0, 0));
+      assertEquals(listed(set), [...model].sort());
+      set.free();
+      assertEquals(db.arena.usedBytes, 0);
+    }
+  }));
+
+function listed(set: SetValue): string[] {
+  return Array.from(set.positions(), (position) => {
+    const { buf, off, len } = set.read(position);
+    return latin1(buf, off, len);
+  }).sort();
+}
+
+Deno.test("every member of a set is as likely as another, in every encoding", () =>
+  seeded((rng) => {
+    const PICKS_A_MEMBER = 400;
+    const count = 100;
+    for (const limits of [limitsOf(512, 0, 0), limitsOf(0, 128, 64), limitsOf(0, 0, 0)]) {
+      const db = new TestStore(1, 1).dbs[0]!;
+      const set = new SetValue().createListpack(db);
+      for (const text of range(1, count)) {
+        const bytes = latin1Bytes(text);
+        set.add(bytes, 0, bytes.length, limits);
+      }
+      set.toIntset(limits);
+      const picks = new Map<number, number>();
+      for (let i = 0; i < count * PICKS_A_MEMBER; i++) {
+        const position = set.sample(() => rng.float());
+        picks.set(position, (picks.get(position) ?? 0) + 1);
+      }
+      assertEquals(picks.size, count);
+      // Seven standard deviations, which are 20 picks.
+      for (const times of picks.values()) assert(Math.abs(times - PICKS_A_MEMBER) < 140);
+    }
+  }));
+
+Deno.test("a set that replaces its key's value keeps the key", () => {
+  const store = new TestStore(1, 1);
+  const db = store.dbs[0]!;
+  store.set(0, "k", "x".repeat(1000), 5000);
+  const member = latin1Bytes("m");
+  const set = new SetValue().createTable(db);
+  set.add(member, 0, member.length, limitsOf(0, 0, 0));
+  set.replace(store.get(0, "k"), NO_EXPIRY);
+  const entry = store.get(0, "k");
+  assertEquals(db.encoding(entry), ENCODING.hashtable);
+  assertEquals(db.isVolatile(entry), false);
+  assertEquals(listed(new SetValue().load(db, entry)), ["m"]);
+});
