@@ -7,6 +7,7 @@ import {
   ADDED,
   addedScore,
   createZset,
+  largeMember,
   largeZset,
   zsetAdd,
   zsetCountBelow,
@@ -17,7 +18,6 @@ import {
   zsetRank,
   zsetRemove,
   zsetRemoveRange,
-  zsetScan,
   zsetScore,
   zsetWalk,
 } from "../lib/store/zset_value.ts";
@@ -25,8 +25,12 @@ import { type Rng, seeded } from "./support/rng.ts";
 import { TestStore } from "./support/store.ts";
 
 const KEY = latin1Bytes("key");
-const SMALL: ZsetLimits = { entries: 200, bytes: 64 };
-const LARGE: ZsetLimits = { entries: 0, bytes: 0 };
+const SMALL: ZsetLimits = limits(200, 64);
+const LARGE: ZsetLimits = limits(0, 0);
+
+function limits(entries: number, bytes: number): ZsetLimits {
+  return { "zset-max-listpack-entries": entries, "zset-max-listpack-value": bytes };
+}
 
 type Pair = [member: string, score: number];
 
@@ -183,7 +187,7 @@ Deno.test("A large sorted set does what a naive one does", () =>
 
 Deno.test("A sorted set that grows and shrinks through its limits stays itself", () =>
   seeded((rng) => {
-    for (let run = 0; run < 10; run++) randomWalk(rng, { entries: 20, bytes: 30 }, 200, 40);
+    for (let run = 0; run < 10; run++) randomWalk(rng, limits(20, 30), 200, 40);
   }));
 
 for (const order of ["ascending", "descending", "equal", "random"] as const) {
@@ -268,11 +272,13 @@ Deno.test("A scan of a large sorted set finds every member that stays", () =>
     const db = new TestStore(1, rng.seed).dbs[0]!;
     const entry = emptySet(db, LARGE);
     for (let i = 0; i < 500; i++) add(db, entry, `stays:${i}`, i, 0);
+    const large = largeZset(db, entry)!;
     const seen = new Set<string>();
     let cursor = 0;
     let round = 0;
     do {
-      cursor = zsetScan(db, entry, cursor, ({ buf, off, len, score }) => {
+      cursor = large.map.scan(cursor, (found) => {
+        const { buf, off, len, score } = largeMember(large, found);
         const name = latin1(buf, off, len);
         seen.add(name);
         if (name.startsWith("stays:")) assertEquals(score, Number(name.slice(6)));

@@ -110,6 +110,15 @@ export class LargeZset implements StoredObject {
     this.#each((entry) => this.tree.insert(this.score(entry), entry));
   }
 
+  copy(arena: Arena): LargeZset {
+    const copy = new LargeZset(arena);
+    const { map } = this;
+    this.tree.walk(0, this.length, false, (entry) => {
+      copy.add(map.keyBuf(entry), map.keyOff(entry), map.keyLen(entry), this.score(entry));
+    });
+    return copy;
+  }
+
   free(): void {
     const { arena, map } = this;
     this.#each((entry) => {

@@ -29,11 +29,10 @@ import { latin1Bytes } from "../bytes/text.ts";
 import { type Database, ENCODING, NO_EXPIRY, TYPE } from "./database.ts";
 import { LargeZset } from "./zset_large.ts";
 
-/** Up to where a set stays small: `zset-max-listpack-entries` and `-value`. */
+/** The directives that say up to where a set stays small. */
 export interface ZsetLimits {
-  readonly entries: number;
-  /** Bytes of a member. */
-  readonly bytes: number;
+  readonly "zset-max-listpack-entries": number;
+  readonly "zset-max-listpack-value": number;
 }
 
 /** A member in turn, its bytes valid until the next one and only while nothing changes. */
@@ -74,7 +73,10 @@ export function createZset(
   limits: ZsetLimits,
 ): number {
   const { zset } = TYPE;
-  if (members <= limits.entries && memberBytes <= limits.bytes) {
+  if (
+    members <= limits["zset-max-listpack-entries"] &&
+    memberBytes <= limits["zset-max-listpack-value"]
+  ) {
     pack.create(db.arena);
     const { ref, bytes } = pack;
     return db.add(key, off, len, zset, ENCODING.listpack, ref, bytes, NO_EXPIRY, hash);
@@ -84,29 +86,27 @@ export function createZset(
 }
 
 /**
- * Makes a set, complete but not yet ordered, a key's value in place of any other, and small where it
- * can be; it must not be empty. Returns how many members it has.
+ * Makes a set, complete but not yet ordered, a key's value in place of any other (`old` is its entry,
+ * or 0), and small where it can be; it must not be empty.
  */
 export function storeZset(
   db: Database,
+  old: number,
   key: Uint8Array,
   off: number,
   len: number,
   set: LargeZset,
   limits: ZsetLimits,
-): number {
-  const { length } = set;
+): void {
   set.order();
-  const isSmall = fitsListpack(set, limits);
   let encoding: typeof ENCODING.listpack | typeof ENCODING.skiplist = ENCODING.skiplist;
   let low: number;
   let high = 0;
-  if (isSmall) {
+  if (fitsListpack(set, limits)) {
     pack.create(db.arena);
-    set.tree.walk(0, length, false, (entry) => {
-      const { map } = set;
-      pack.append(map.keyBuf(entry), map.keyOff(entry), map.keyLen(entry));
-      insertScore(pack.end, set.score(entry));
+    walkLarge(set, 0, set.length, false, ({ buf, off, len, score }) => {
+      pack.append(buf, off, len);
+      insertScore(pack.end, score);
     });
     encoding = ENCODING.listpack;
     low = pack.ref;
@@ -115,17 +115,15 @@ export function storeZset(
   } else {
     low = db.keepObject(set);
   }
-  const old = db.writeKey(key, off, len);
   if (old === 0) db.add(key, off, len, TYPE.zset, encoding, low, high);
   else db.replace(old, TYPE.zset, encoding, low, high, NO_EXPIRY);
-  return length;
 }
 
 function fitsListpack(set: LargeZset, limits: ZsetLimits): boolean {
-  if (set.length > limits.entries) return false;
+  if (set.length > limits["zset-max-listpack-entries"]) return false;
   let fits = true;
   set.tree.walk(0, set.length, false, (entry) => {
-    if (set.map.keyLen(entry) > limits.bytes) fits = false;
+    if (set.map.keyLen(entry) > limits["zset-max-listpack-value"]) fits = false;
   });
   return fits;
 }
@@ -215,7 +213,8 @@ export function zsetAdd(
     addedScore = score;
     const members = countElements(pack.buf, pack.off) >>> 1;
     if (
-      members < limits.entries && len <= limits.bytes && pack.bytes + len < MAX_LISTPACK_BYTES
+      members < limits["zset-max-listpack-entries"] && len <= limits["zset-max-listpack-value"] &&
+      pack.bytes + len < MAX_LISTPACK_BYTES
     ) {
       insertPair(buf, off, len, score);
       keep(db, entry);
@@ -333,33 +332,26 @@ export function walkLarge(
   visit: ZsetVisitor,
 ): void {
   large.tree.walk(from, count, reverse, (entry) => {
-    readLargeMember(large, entry);
-    visit(member);
+    visit(largeMember(large, entry));
   });
-}
-
-/** Walks over some members as SCAN walks over keys; a small set is given whole. Returns the cursor. */
-export function zsetScan(db: Database, entry: number, cursor: number, visit: ZsetVisitor): number {
-  const large = largeZset(db, entry);
-  if (large !== undefined) {
-    return large.map.scan(cursor, (found) => {
-      readLargeMember(large, found);
-      visit(member);
-    });
-  }
-  zsetWalk(db, entry, 0, zsetLength(db, entry), false, visit);
-  return 0;
 }
 
 /** The member at a rank that is there. */
 export function zsetMemberAt(db: Database, entry: number, rank: number): ZsetMember {
   const large = largeZset(db, entry);
-  if (large !== undefined) {
-    readLargeMember(large, large.tree.entryAt(rank));
-  } else {
-    open(db, entry);
-    readMember(pack.buf, seekElement(pack.buf, pack.off, pack.bytes, 2 * rank));
-  }
+  if (large !== undefined) return largeMember(large, large.tree.entryAt(rank));
+  open(db, entry);
+  readMember(pack.buf, seekElement(pack.buf, pack.off, pack.bytes, 2 * rank));
+  return member;
+}
+
+/** A member of a large set, by its entry there. */
+export function largeMember(large: LargeZset, entry: number): ZsetMember {
+  const { map } = large;
+  member.buf = map.keyBuf(entry);
+  member.off = map.keyOff(entry);
+  member.len = map.keyLen(entry);
+  member.score = large.score(entry);
   return member;
 }
 
@@ -421,14 +413,6 @@ function readMember(buf: Uint8Array, at: number): void {
   member.off = element.off;
   member.len = element.len;
   member.score = scoreAt(buf, nextElement(buf, at));
-}
-
-function readLargeMember(large: LargeZset, entry: number): void {
-  const { map } = large;
-  member.buf = map.keyBuf(entry);
-  member.off = map.keyOff(entry);
-  member.len = map.keyLen(entry);
-  member.score = large.score(entry);
 }
 
 function scoreAt(buf: Uint8Array, at: number): number {
