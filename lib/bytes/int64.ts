@@ -9,20 +9,29 @@ const TWO_32 = 2 ** 32;
 /** The integer that was parsed or split last. */
 export const int64 = { low: 0, high: 0 };
 
+/** Leaves an integer's halves in {@link int64}. */
+export function splitInt64(value: number | bigint): void {
+  if (typeof value === "number") {
+    int64.low = value | 0;
+    int64.high = Math.floor(value / TWO_32);
+  } else {
+    int64.low = Number(BigInt.asIntN(32, value));
+    int64.high = Number(value >> 32n);
+  }
+}
+
 /** Whether the bytes are a 64-bit integer as Redis writes it, which is in {@link int64} then. */
 export function readInt64(buf: Uint8Array, off: number, len: number): boolean {
   if (len === 0 || len > 20 || buf[off]! > 0x39) return false;
   const value = parseInteger(buf, off, len);
   if (!Number.isNaN(value)) {
-    int64.low = value | 0;
-    int64.high = Math.floor(value / TWO_32);
+    splitInt64(value);
     return true;
   }
   if (len < 16) return false;
   const big = parseInt64(buf, off, len);
   if (big === undefined) return false;
-  int64.low = Number(BigInt.asIntN(32, big));
-  int64.high = Number(big >> 32n);
+  splitInt64(big);
   return true;
 }
 

@@ -14,7 +14,8 @@
  */
 import type { Arena } from "./arena.ts";
 import { copyBytes } from "./arena.ts";
-import { formatInteger, parseInt64, parseInteger } from "./integer.ts";
+import { int64, joinInt64, readInt64, splitInt64 } from "./int64.ts";
+import { formatInteger } from "./integer.ts";
 import { latin1Bytes } from "./text.ts";
 
 /** The byte where an element would begin, were there one. */
@@ -26,7 +27,6 @@ export const NO_ELEMENT = -1;
 
 const HEADER = 6;
 const COUNT_UNKNOWN = 0xffff;
-const TWO_32 = 2 ** 32;
 const EMPTY = new Uint8Array(0);
 
 const STRING_32 = 0xf0;
@@ -147,8 +147,8 @@ export function integerAt(buf: Uint8Array, at: number): number {
     case INTEGER_32:
       return readWord(buf, at + 1);
     case INTEGER_64: {
-      const value = readWord(buf, at + 5) * TWO_32 + (readWord(buf, at + 1) >>> 0);
-      return Number.isSafeInteger(value) ? value : NaN;
+      const value = joinInt64(readWord(buf, at + 1), readWord(buf, at + 5));
+      return typeof value === "number" ? value : NaN;
     }
     default:
       return NaN;
@@ -159,7 +159,7 @@ export function integerAt(buf: Uint8Array, at: number): number {
 export function bigIntegerAt(buf: Uint8Array, at: number): bigint {
   const value = integerAt(buf, at);
   if (!Number.isNaN(value)) return BigInt(value);
-  return BigInt(readWord(buf, at + 5)) << 32n | BigInt(readWord(buf, at + 1) >>> 0);
+  return BigInt(joinInt64(readWord(buf, at + 1), readWord(buf, at + 5)));
 }
 
 /** Whether an element is these bytes. */
@@ -171,7 +171,7 @@ export function elementEquals(
   len: number,
 ): boolean {
   if (!isInteger(buf[at]!)) return stringEquals(buf, at, src, from, len);
-  return setInteger(src, from, len) && integerEquals(buf, at);
+  return readInt64(src, from, len) && integerEquals(buf, at);
 }
 
 /**
@@ -186,7 +186,7 @@ export function findElement(
   from: number,
   len: number,
 ): number {
-  const wantsInteger = setInteger(src, from, len);
+  const wantsInteger = readInt64(src, from, len);
   for (;;) {
     const byte = buf[at]!;
     if (byte === LISTPACK_END) return NO_ELEMENT;
@@ -295,8 +295,7 @@ export class Listpack {
 
   /** {@link Listpack.insert} of a signed 64-bit integer. */
   insertInteger(at: number, value: number | bigint): number {
-    setHalves(value);
-    const size = integerBytes();
+    const size = splitInteger(value);
     at = this.#splice(at, 0, size + backlenBytes(size), 1);
     this.#write(at, size, EMPTY, 0, 0);
     return at;
@@ -313,8 +312,7 @@ export class Listpack {
 
   /** {@link Listpack.replace} by a signed 64-bit integer. */
   replaceInteger(at: number, value: number | bigint): number {
-    setHalves(value);
-    const size = integerBytes();
+    const size = splitInteger(value);
     const old = nextElement(this.buf, at) - at;
     at = this.#splice(at, old, size + backlenBytes(size), 0);
     this.#write(at, size, EMPTY, 0, 0);
@@ -376,11 +374,12 @@ export class Listpack {
     this.off = arena.off(this.ref, to);
   }
 
-  /** Writes the integer in the registers where they hold one, else a string; with its backlen. */
+  /** Writes the integer in the register if that is to be written, else a string; with its backlen. */
   #write(at: number, size: number, src: Uint8Array, from: number, len: number): void {
     const { buf } = this;
-    if (wanted) writeInteger(buf, at, size);
-    else {
+    if (writesInteger) {
+      writeInteger(buf, at, size);
+    } else {
       const head = size - len;
       if (head === 1) {
         buf[at] = 0x80 | len;
@@ -399,55 +398,35 @@ export class Listpack {
 
 // ---- the format ------------------------------------------------------------------------------------
 
-/**
- * The integer being looked for or written, in halves, and whether there is one: registers, so that
- * nothing is allocated for it.
- */
-let wanted = false;
-let low = 0;
-let high = 0;
+/** Whether what is written next is the integer in the register of `int64.ts`. */
+let writesInteger = false;
 
-function setHalves(value: number | bigint): void {
-  wanted = true;
-  if (typeof value === "number") {
-    low = value | 0;
-    high = Math.floor(value / TWO_32);
-  } else {
-    low = Number(BigInt.asIntN(32, value));
-    high = Number(value >> 32n);
-  }
+/** {@link encodedBytes} of an integer. */
+function splitInteger(value: number | bigint): number {
+  splitInt64(value);
+  writesInteger = true;
+  return integerBytes();
 }
 
-/** Fills the registers; returns whether the bytes are an integer. */
-function setInteger(src: Uint8Array, from: number, len: number): boolean {
-  wanted = false;
-  if (len === 0 || len > 20 || src[from]! > 0x39) return false;
-  const value = parseInteger(src, from, len);
-  if (!Number.isNaN(value)) {
-    setHalves(value);
-  } else if (len >= 16) {
-    const big = parseInt64(src, from, len);
-    if (big !== undefined) setHalves(big);
-  }
-  return wanted;
-}
-
-/** Bytes of an element's encoding and data, for bytes to be written; fills the registers. */
+/** Bytes of an element's encoding and data, for bytes to be written; fills the register. */
 function encodedBytes(src: Uint8Array, from: number, len: number): number {
-  if (setInteger(src, from, len)) return integerBytes();
+  writesInteger = readInt64(src, from, len);
+  if (writesInteger) return integerBytes();
   return len + (len < 64 ? 1 : len < 4096 ? 2 : 5);
 }
 
-/** Bytes of the encoding and data of the integer in the registers. */
+/** Bytes of the encoding and data of the integer in the register. */
 function integerBytes(): number {
+  const { low, high } = int64;
   if (high !== low >> 31) return 9;
   if (low >= -4096 && low <= 4095) return low >= 0 && low <= 127 ? 1 : 2;
   if (low === low << 16 >> 16) return 3;
   return low === low << 8 >> 8 ? 4 : 5;
 }
 
-/** Writes the integer in the registers in `size` bytes. */
+/** Writes the integer in the register in `size` bytes. */
 function writeInteger(buf: Uint8Array, at: number, size: number): void {
+  const { low, high } = int64;
   if (size === 1) {
     buf[at] = low;
   } else if (size === 2) {
@@ -465,6 +444,7 @@ function isInteger(byte: number): boolean {
 }
 
 function integerEquals(buf: Uint8Array, at: number): boolean {
+  const { low, high } = int64;
   if (buf[at] === INTEGER_64) {
     return readWord(buf, at + 1) === low && readWord(buf, at + 5) === high;
   }
