@@ -11,7 +11,14 @@ export function applyConfig(server: Server): void {
 
   use(config, "slowlog-log-slower-than", (usec) => {
     slowlog.thresholdUsec = usec < 0 ? Infinity : usec;
-    server.timesEachCommand = slowlog.thresholdUsec < TIMED_BELOW_USEC;
+    chooseTiming(server);
+  });
+  use(config, "latency-monitor-threshold", (ms) => {
+    server.latency.thresholdMs = ms;
+    chooseTiming(server);
+  });
+  use(config, "latency-tracking", (on) => {
+    server.router.tracksLatency = on;
   });
   use(config, "slowlog-max-len", (length) => {
     slowlog.maxLength = length;
@@ -63,6 +70,11 @@ export function applyConfig(server: Server): void {
     if (password !== "") return;
     for (const client of server.clients.values()) client.setAuthenticated(true);
   });
+}
+
+function chooseTiming(server: Server): void {
+  const { slowlog, latency } = server;
+  server.timesEachCommand = slowlog.thresholdUsec < TIMED_BELOW_USEC || latency.thresholdMs > 0;
 }
 
 /** Applies a value now and whenever it changes. */

@@ -11,6 +11,7 @@ import {
 } from "../commands/spec.ts";
 import { cString } from "../bytes/text.ts";
 import type { Args } from "../resp/args.ts";
+import type { LatencyHistogram } from "./latency_histogram.ts";
 
 /** Redis's own bound on how much of an unknown name an error repeats. */
 const ECHOED_NAME = 128;
@@ -33,6 +34,8 @@ export class Command {
   usec = 0;
   rejected = 0;
   failed = 0;
+  /** How long its calls took, once there are any and while `latency-tracking` is on. */
+  latency: LatencyHistogram | undefined;
   /** Calls in the running batch whose time is not accounted for yet. */
   batchCalls = 0;
 
@@ -62,6 +65,7 @@ export class Command {
       this.failed =
       this.batchCalls =
         0;
+    this.latency = undefined;
     for (const sub of this.subcommands.values()) sub.resetStats();
   }
 }

@@ -70,6 +70,7 @@ export class Cron {
     const startMs = performance.now();
     const { hz } = server.config.values;
     server.activeExpiry.run(server.dbs, 1000 / hz * EXPIRY_SHARE);
+    server.latency.note("expire-cycle", performance.now() - startMs, server.time.nowMs);
     this.#rehash();
     this.#watchClients(hz);
     server.countClientBytes();

@@ -32,7 +32,7 @@ const SECTIONS = new Map<string, Section>([
   ["modules", { title: "Modules", byDefault: true, fields: () => [] }],
   ["commandstats", { title: "Commandstats", byDefault: false, fields: commandFields }],
   ["errorstats", { title: "Errorstats", byDefault: true, fields: errorFields }],
-  ["latencystats", { title: "Latencystats", byDefault: false, fields: () => [] }],
+  ["latencystats", { title: "Latencystats", byDefault: false, fields: latencyFields }],
   ["cluster", { title: "Cluster", byDefault: true, fields: () => [["cluster_enabled", 0]] }],
   ["keyspace", { title: "Keyspace", byDefault: true, fields: keyspaceFields }],
 ]);
@@ -365,6 +365,19 @@ function commandStats(command: Command, calls: number): string {
 function errorFields(server: Server): Field[] {
   const codes = [...server.stats.errors].sort(([a], [b]) => a < b ? -1 : 1);
   return codes.map(([code, count]) => [`errorstat_${code}`, `count=${count}`]);
+}
+
+function latencyFields(server: Server): Field[] {
+  const percentiles = server.config.values["latency-tracking-info-percentiles"];
+  const fields: Field[] = [];
+  for (const { fullName, latency } of server.commands.everything()) {
+    if (latency === undefined) continue;
+    const values = percentiles.map((percent) =>
+      `p${percent}=${(latency.percentileNs(percent) / 1000).toFixed(3)}`
+    );
+    fields.push([`latency_percentiles_usec_${fullName}`, values.join(",")]);
+  }
+  return fields;
 }
 
 function keyspaceFields(server: Server): Field[] {

@@ -19,6 +19,7 @@ import type { BlockedKeys } from "./blocked_keys.ts";
 import type { Client } from "./client.ts";
 import type { Command, CommandTable } from "./command.ts";
 import { GATE } from "./gates.ts";
+import { LatencyHistogram } from "./latency_histogram.ts";
 import type { Server } from "./server.ts";
 
 /** Words of spans from which a batch's keys are fetched together: about three commands. */
@@ -60,6 +61,8 @@ export class Router {
   /** What ByteMap.prefetch returned; kept so that its loads are not optimised away. */
   prefetched = 0;
 
+  /** `latency-tracking`: whether the commands' times go into histograms. */
+  tracksLatency = true;
   /** Commands called in the running batch, for the time they share. */
   readonly #called: Command[] = [];
   #batchCalls = 0;
@@ -218,9 +221,13 @@ export class Router {
     this.#batchCalls++;
     if (timed) {
       const usec = this.#share();
-      const { slowlog } = this.#server;
+      const { slowlog, latency, time } = this.#server;
       if (usec >= slowlog.thresholdUsec && (command.flags & FLAGS.skip_slowlog) === 0) {
-        slowlog.note(client, args, usec);
+        slowlog.note(client, args, usec, command.spec.secrets?.(args));
+      }
+      if (latency.thresholdMs > 0) {
+        const event = (command.flags & FLAGS.fast) !== 0 ? "fast-command" : "command";
+        latency.note(event, usec / 1000, time.nowMs);
       }
     }
   }
@@ -405,6 +412,10 @@ export class Router {
       for (const command of this.#called) {
         command.calls += command.batchCalls;
         command.usec += each * command.batchCalls;
+        if (this.tracksLatency) {
+          command.latency ??= new LatencyHistogram();
+          command.latency.record(each, command.batchCalls);
+        }
         command.batchCalls = 0;
       }
       this.#called.length = 0;

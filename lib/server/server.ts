@@ -18,6 +18,7 @@ import { applyConfig } from "./apply_config.ts";
 import { Cron } from "./cron.ts";
 import { Effects } from "./effects.ts";
 import { GATE } from "./gates.ts";
+import { LatencyMonitor } from "./latency.ts";
 import { listen } from "./listen.ts";
 import type { Log } from "./log.ts";
 import { ReplyError } from "../resp/reply_error.ts";
@@ -54,6 +55,7 @@ export class Server implements AsyncDisposable {
   readonly clients = new Map<number, Client>();
   readonly stats = new Stats();
   readonly slowlog = new Slowlog();
+  readonly latency = new LatencyMonitor();
   readonly watches = new Watches();
   readonly pubsub = new PubSub();
   readonly tracking = new TrackingTable(
@@ -81,7 +83,7 @@ export class Server implements AsyncDisposable {
   current: Client | undefined;
   /** Bits of {@link GATE} that hold for every client. */
   gates = 0;
-  /** Whether every command is timed by itself, because the slow log wants short ones too. */
+  /** Whether every command is timed by itself, because the slow log or the latency monitor wants to know. */
   timesEachCommand = false;
 
   #listeners: Deno.Listener[] = [];
@@ -202,7 +204,11 @@ export class Server implements AsyncDisposable {
 
   /** Frees memory as `maxmemory-policy` says; returns whether the rest is within `maxmemory`. */
   makeRoom(): boolean {
-    return this.eviction.makeRoom();
+    if (this.latency.thresholdMs === 0) return this.eviction.makeRoom();
+    const startMs = performance.now();
+    const done = this.eviction.makeRoom();
+    this.latency.note("eviction-cycle", performance.now() - startMs, this.time.nowMs);
+    return done;
   }
 
   /** Closes a client whose unread commands outgrew `client-query-buffer-limit`. */

@@ -23,13 +23,13 @@ export class Slowlog {
   entries: SlowlogEntry[] = [];
   #nextId = 0;
 
-  /** Notes a command that took `usec`. */
-  note(client: Client, args: Args, usec: number): void {
+  /** Notes a command that took `usec`; `secrets` are arguments that are not shown. */
+  note(client: Client, args: Args, usec: number, secrets: readonly number[] = []): void {
     this.entries.unshift({
       id: this.#nextId++,
       timeSeconds: Math.floor(client.server.time.nowMs / 1000),
       usec: Math.floor(usec),
-      args: shortened(args),
+      args: shortened(args, secrets),
       peer: client.connection.peer,
       clientName: client.name,
     });
@@ -41,7 +41,7 @@ export class Slowlog {
   }
 }
 
-function shortened(args: Args): Uint8Array[] {
+function shortened(args: Args, secrets: readonly number[]): Uint8Array[] {
   const encoder = new TextEncoder();
   const kept: Uint8Array[] = [];
   for (let i = 0; i < args.count; i++) {
@@ -49,7 +49,7 @@ function shortened(args: Args): Uint8Array[] {
       kept.push(encoder.encode(`... (${args.count - MAX_ARGUMENTS + 1} more arguments)`));
       break;
     }
-    const arg = args.copy(i);
+    const arg = secrets.includes(i) ? encoder.encode("(redacted)") : args.copy(i);
     const more = arg.length - MAX_ARGUMENT_BYTES;
     if (more <= 0) {
       kept.push(arg);
