@@ -39,7 +39,7 @@ export const HASH_WALK_COMMANDS = [
   },
 ] as const satisfies readonly CommandSpec[];
 
-/** A table is emptied of all fields to choose from where more than one in so many is wanted. */
+/** Where more than one field in so many is wanted, all are listed to choose from. */
 const FEW = 3;
 
 function hrandfield(client: Client, args: Args): void {
@@ -81,10 +81,7 @@ function replyRepeating(client: Client, count: number, withValues: boolean): voi
 }
 
 /** `count` different fields at random; there are at least as many. */
-function distinctFields(
-  count: number,
-  random: () => number,
-): Iterable<number> & { length: number } {
+function distinctFields(count: number, random: () => number): Int32Array {
   if (hash.table !== undefined && count * FEW < hash.length) {
     const picked = new Set<number>();
     while (picked.size < count) picked.add(hash.table.map.sample(random));
