@@ -239,25 +239,25 @@ export class Quicklist implements StoredObject {
     fromTail: boolean,
   ): number {
     const arena = this.#arena;
-    let left = limit;
+    let removed = 0;
     let node = fromTail ? this.tail : this.head;
-    while (node !== NO_NODE && left > 0) {
+    while (node !== NO_NODE && removed < limit) {
       const after = fromTail ? this.previous(node) : this.next(node);
       if (this.isPlain(node)) {
         if (this.bytes(node) === len && arena.equals(this.ref(node), len, src, from)) {
           this.#drop(node);
-          left--;
+          removed++;
         }
       } else {
         this.#open(node);
-        const removed = removeEqual(pack, src, from, len, left, fromTail);
-        if (removed > 0) this.#close(node, -removed);
+        const here = removeEqual(pack, src, from, len, limit - removed, fromTail);
+        if (here > 0) this.#close(node, -here);
         if (this.count(node) === 0) this.#drop(node);
-        left -= removed;
+        removed += here;
       }
       node = after;
     }
-    return limit - left;
+    return removed;
   }
 
   // ---- as a value ----------------------------------------------------------------------------------
