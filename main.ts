@@ -1,10 +1,15 @@
 /** The executable: flags and redis.conf to a server, signals to its end. */
+import { resolve } from "node:path";
+import type { ConfigValues } from "./lib/config/config.ts";
 import { ConfigError, loadConfig } from "./lib/config/load.ts";
 import { REDIS_VERSION } from "./lib/config/version.ts";
 import { ListenError } from "./lib/server/listen.ts";
 import { Log } from "./lib/server/log.ts";
 import { Server } from "./lib/server/server.ts";
 import { VERSION } from "./lib/version.ts";
+
+/** Redis's PID file where it is a daemon and none is named. */
+const DAEMON_PID_FILE = "/var/run/redis.pid";
 
 function main(): void {
   const launch = loadConfig(Deno.args, readStandardInput);
@@ -14,7 +19,8 @@ function main(): void {
   }
   const { config, warnings } = launch;
   const { values } = config;
-  const log = new Log({ nowMs: Date.now, level: values.loglevel, file: values.logfile });
+  const logFile = values.logfile === "" ? "" : resolve(values.dir, values.logfile);
+  const log = new Log({ nowMs: Date.now, level: values.loglevel, file: logFile });
   log.role = "C";
   log.notice("oO0OoO0OoO0Oo Redis is starting oO0OoO0OoO0Oo");
   log.notice(
@@ -34,7 +40,7 @@ function main(): void {
   log.notice(`Running mode=standalone, port=${server.port}.`);
   log.notice("Server initialized");
   for (const address of server.addresses) log.notice(readyLine(address));
-  const pidFile = writePidFile(values.pidfile, values.daemonize, log);
+  const pidFile = writePidFile(values, log);
   // Windows has no SIGTERM to listen to.
   const signals = Deno.build.os === "windows"
     ? ["SIGINT"] as const
@@ -64,9 +70,10 @@ function readyLine(address: Deno.Addr): string {
 }
 
 /** Writes the file that `pidfile` names; returns its path, or undefined where there is none. */
-function writePidFile(path: string, daemonize: boolean, log: Log): string | undefined {
-  const file = path !== "" ? path : daemonize ? "/var/run/redis.pid" : undefined;
-  if (file === undefined) return undefined;
+function writePidFile(values: ConfigValues, log: Log): string | undefined {
+  const path = values.pidfile !== "" ? values.pidfile : DAEMON_PID_FILE;
+  if (values.pidfile === "" && !values.daemonize) return undefined;
+  const file = resolve(values.dir, path);
   try {
     Deno.writeTextFileSync(file, `${Deno.pid}\n`);
     return file;

@@ -1,6 +1,7 @@
 /** The configuration's values where they take effect: once at the start, and after each CONFIG SET. */
 import type { Config, ConfigValues, DirectiveName } from "../config/config.ts";
 import { GATE } from "./gates.ts";
+import { ListenError } from "./listen.ts";
 import type { Server } from "./server.ts";
 
 /** Microseconds below which a command must be timed by itself to be found slow. */
@@ -64,6 +65,10 @@ export function applyConfig(server: Server): void {
   use(config, "loglevel", (level) => {
     log.level = level;
   });
+  const cannotListen = "Unable to listen on this port. Check server logs.";
+  config.onChange("port", () => listenAnew(server, cannotListen));
+  config.onChange("tls-port", () => listenAnew(server, cannotListen));
+  config.onChange("bind", () => listenAnew(server, "Failed to bind to specified addresses."));
   config.onChange("hz", () => server.cron.start());
   config.onChange("requirepass", (password) => {
     // As in Redis, whoever is connected stays so when the password goes or comes.
@@ -75,6 +80,20 @@ export function applyConfig(server: Server): void {
 function chooseTiming(server: Server): void {
   const { slowlog, latency } = server;
   server.timesEachCommand = slowlog.thresholdUsec < TIMED_BELOW_USEC || latency.thresholdMs > 0;
+}
+
+/** Listens where the configuration says now; returns `refusal` where that cannot be. */
+function listenAnew(server: Server, refusal: string): string | undefined {
+  const { port } = server.config.values;
+  try {
+    // Any port will do where 0 is asked for: the one it has, too.
+    server.listenTcp(port === 0 ? server.port : port);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof ListenError)) throw error;
+    server.log.warning(error.message);
+    return refusal;
+  }
 }
 
 /** Applies a value now and whenever it changes. */

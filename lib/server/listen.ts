@@ -9,59 +9,66 @@ export class ListenError extends Error {
   override readonly name = "ListenError";
 }
 
-/** Binds everything that the configuration asks for; throws ListenError and leaves nothing bound. */
-export function listen(values: ConfigValues): Deno.Listener[] {
-  const listeners: Deno.Listener[] = [];
+/** Listeners for TCP and TLS, by `tcp` or `tls`, address and port. */
+export type TcpListeners = ReadonlyMap<string, Deno.Listener>;
+
+/**
+ * Binds every address for TCP and TLS, `port` on each of them (0: one that is free). What `before`
+ * has bound already and is still wanted is taken over. Throws ListenError, and then binds nothing.
+ */
+export function listenTcp(
+  values: ConfigValues,
+  port: number,
+  before: TcpListeners = new Map(),
+): TcpListeners {
+  const listeners = new Map<string, Deno.Listener>();
   try {
-    bindAll(
-      listeners,
-      values.bind,
-      values.port,
-      (hostname, port) => Deno.listen({ hostname, port }),
-    );
+    bindAll("tcp", values.bind, port, (address) => Deno.listen(address), before, listeners);
     if (values["tls-port"] > 0) {
       const cert = readPem(values["tls-cert-file"], "tls-cert-file");
       const key = readPem(values["tls-key-file"], "tls-key-file");
-      bindAll(
-        listeners,
-        values.bind,
-        values["tls-port"],
-        (hostname, port) => Deno.listenTls({ hostname, port, cert, key }),
-      );
+      const bind = (address: Address) => Deno.listenTls({ ...address, cert, key });
+      bindAll("tls", values.bind, values["tls-port"], bind, before, listeners);
     }
-    if (values.unixsocket !== "") listeners.push(listenUnix(values));
   } catch (error) {
-    for (const listener of listeners) listener.close();
+    for (const [name, listener] of listeners) if (!before.has(name)) listener.close();
     throw error;
   }
   return listeners;
 }
 
+interface Address {
+  readonly hostname: string;
+  readonly port: number;
+}
+
 /** Binds one port on each address; an address with `-` before it may be one that this machine lacks. */
 function bindAll(
-  listeners: Deno.Listener[],
+  kind: "tcp" | "tls",
   addresses: readonly string[],
   port: number,
-  bind: (hostname: string, port: number) => Deno.Listener,
+  bind: (address: Address) => Deno.Listener,
+  before: TcpListeners,
+  listeners: Map<string, Deno.Listener>,
 ): void {
-  for (const word of addresses) {
+  for (const [i, word] of addresses.entries()) {
     const optional = word.startsWith("-");
     const address = optional ? word.slice(1) : word;
+    const hostname = ANY[address] ?? address;
     try {
-      const listener = bind(ANY[address] ?? address, port);
-      listeners.push(listener);
+      const listener = before.get(`${kind} ${hostname}:${port}`) ?? bind({ hostname, port });
       // With port 0 the first address takes a free port, and the others follow it.
-      if (port === 0) port = (listener.addr as Deno.NetAddr).port;
+      port = (listener.addr as Deno.NetAddr).port;
+      listeners.set(`${kind} ${hostname}:${port}`, listener);
     } catch (error) {
-      if (optional && !(error instanceof Deno.errors.PermissionDenied) && listeners.length > 0) {
-        continue;
-      }
+      if (optional && !(error instanceof Deno.errors.PermissionDenied) && i > 0) continue;
       throw new ListenError(`Cannot listen on ${address}:${port}: ${reason(error)}.`);
     }
   }
 }
 
-function listenUnix(values: ConfigValues): Deno.Listener {
+/** Binds the Unix socket `unixsocket`; throws ListenError. */
+export function listenUnix(values: ConfigValues): Deno.Listener {
   const path = values.unixsocket;
   if (Deno.build.os === "windows") {
     throw new ListenError(

@@ -19,7 +19,7 @@ import { Cron } from "./cron.ts";
 import { Effects } from "./effects.ts";
 import { GATE } from "./gates.ts";
 import { LatencyMonitor } from "./latency.ts";
-import { listen } from "./listen.ts";
+import { listenTcp, listenUnix, type TcpListeners } from "./listen.ts";
 import type { Log } from "./log.ts";
 import { ReplyError } from "../resp/reply_error.ts";
 import { latin1Bytes } from "../bytes/text.ts";
@@ -86,7 +86,10 @@ export class Server implements AsyncDisposable {
   /** Whether every command is timed by itself, because the slow log or the latency monitor wants to know. */
   timesEachCommand = false;
 
-  #listeners: Deno.Listener[] = [];
+  #tcpListeners: TcpListeners = new Map();
+  #unixListener: Deno.Listener | undefined;
+  /** A loop for each listener, which ends after it was closed and so set free what it had bound. */
+  readonly #accepting = new Set<Promise<void>>();
   #nextClientId = 1;
   /** Clients with replies to send at the end of the running batch. */
   #flushes: Client[] = [];
@@ -134,9 +137,36 @@ export class Server implements AsyncDisposable {
 
   /** Binds every address of the configuration and serves; throws ListenError. */
   listen(): void {
-    this.#listeners = listen(this.config.values);
+    const { values } = this.config;
+    this.listenTcp(values.port);
+    if (values.unixsocket !== "") {
+      try {
+        this.#unixListener = listenUnix(values);
+      } catch (error) {
+        for (const listener of this.#tcpListeners.values()) listener.close();
+        throw error;
+      }
+      this.#serve(this.#unixListener);
+    }
     this.cron.start();
-    for (const listener of this.#listeners) this.#accept(listener);
+  }
+
+  /**
+   * Listens on `port`, or a free one if that is 0, and where else the configuration says, and no
+   * longer anywhere else; connections stay. Throws ListenError, and then listens as before.
+   */
+  listenTcp(port: number): void {
+    const before = this.#tcpListeners;
+    const now = listenTcp(this.config.values, port, before);
+    this.#tcpListeners = now;
+    for (const [name, listener] of before) if (!now.has(name)) listener.close();
+    for (const [name, listener] of now) if (!before.has(name)) this.#serve(listener);
+  }
+
+  get #listeners(): Deno.Listener[] {
+    const listeners = [...this.#tcpListeners.values()];
+    if (this.#unixListener !== undefined) listeners.push(this.#unixListener);
+    return listeners;
   }
 
   /** The TCP port in use, also where the configuration asked for any (`port 0`). */
@@ -330,7 +360,7 @@ export class Server implements AsyncDisposable {
     this.pause.end();
     for (const listener of this.#listeners) listener.close();
     for (const client of this.clients.values()) client.close();
-    this.#closed.resolve();
+    Promise.all(this.#accepting).then(() => this.#closed.resolve());
     return this.closed;
   }
 
@@ -338,14 +368,21 @@ export class Server implements AsyncDisposable {
     await this.close();
   }
 
+  #serve(listener: Deno.Listener): void {
+    const accepting = this.#accept(listener).finally(() => this.#accepting.delete(accepting));
+    this.#accepting.add(accepting);
+  }
+
   async #accept(listener: Deno.Listener): Promise<void> {
     let failing = false;
     while (!this.#closing) {
       try {
-        this.#welcome(await listener.accept());
+        const conn = await listener.accept();
+        if (this.#closing) return conn.close();
+        this.#welcome(conn);
         failing = false;
       } catch (error) {
-        if (this.#closing) return;
+        if (error instanceof Deno.errors.BadResource) return;
         // Out of file descriptors, say: that passes, so wait, and say it once.
         if (!failing) this.log.warning(`Accepting a connection failed: ${error}`);
         failing = true;
