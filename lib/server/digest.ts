@@ -4,12 +4,14 @@
  * into what is there where order must not matter, and hashed again where it must.
  */
 import { createHash } from "node:crypto";
+import { formatDouble } from "../bytes/double.ts";
 import { latin1Bytes } from "../bytes/text.ts";
 import { type Database, TYPE } from "../store/database.ts";
 import { HashValue, NO_FIELD } from "../store/hash_value.ts";
 import { ListWalk } from "../store/list_value.ts";
 import { SetValue } from "../store/set_value.ts";
 import { readString, type Span } from "../store/string_value.ts";
+import { zsetLength, zsetWalk } from "../store/zset_value.ts";
 
 const DIGEST_BYTES = 20;
 const VOLATILE = latin1Bytes("!!expire!!");
@@ -56,6 +58,9 @@ function mixValue(digest: Uint8Array, db: Database, entry: number): void {
     case TYPE.set:
       xorSet(digest, new SetValue().load(db, entry));
       break;
+    case TYPE.zset:
+      xorZset(digest, db, entry);
+      break;
   }
   if (db.isVolatile(entry)) xor(digest, sha1(VOLATILE));
 }
@@ -80,6 +85,15 @@ function xorSet(digest: Uint8Array, set: SetValue): void {
   set.every((position) => {
     xor(digest, sha1(view(set.read(position))));
     return true;
+  });
+}
+
+function xorZset(digest: Uint8Array, db: Database, entry: number): void {
+  zsetWalk(db, entry, 0, zsetLength(db, entry), false, (member) => {
+    const pair = new Uint8Array(DIGEST_BYTES);
+    mix(pair, view(member));
+    mix(pair, latin1Bytes(formatDouble(member.score)));
+    xor(digest, sha1(pair));
   });
 }
 
