@@ -37,6 +37,8 @@ export class ArenaFullError extends Error {
 export class Arena {
   /** Bytes in use, rounded up to blocks. */
   usedBytes = 0;
+  /** Bytes of arrays beside the arena that belong to its owner's data (indexes): their users count them. */
+  besideBytes = 0;
 
   #slabs: Uint8Array[] = [];
   #words: Int32Array[] = [];

@@ -49,6 +49,16 @@ export class ByteMap {
   constructor(arena: Arena, keyOffset: number) {
     this.arena = arena;
     this.keyOffset = keyOffset;
+    arena.besideBytes += this.indexBytes;
+  }
+
+  /** Gives the index back; the entries' blocks are the user's to free before. */
+  release(): void {
+    this.arena.besideBytes -= this.indexBytes;
+    releaseArray(this.#slots);
+    if (this.#old !== undefined) releaseArray(this.#old);
+    this.#old = undefined;
+    this.count = 0;
   }
 
   /** The entry with this key, or 0. */
@@ -291,6 +301,7 @@ export class ByteMap {
     this.#oldAt = 0;
     this.#slots = new Int32Array(2 * slots);
     this.#mask = slots - 1;
+    this.arena.besideBytes += 8 * slots;
     if (this.#oldMask < 1024) this.#moveOn(this.#oldMask + 1);
   }
 
@@ -306,6 +317,7 @@ export class ByteMap {
     this.#oldAt = end;
     if (end > this.#oldMask) {
       releaseArray(old);
+      this.arena.besideBytes -= 8 * (this.#oldMask + 1);
       this.#old = undefined;
     }
   }

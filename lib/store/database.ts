@@ -432,9 +432,9 @@ export class Database {
     return this.arena.usedBytes + this.overheadBytes;
   }
 
-  /** Bytes of the index and the list of volatile keys. */
+  /** Bytes outside the arena: indexes, those of large collections included, and the volatile list. */
   get overheadBytes(): number {
-    return this.map.indexBytes + 4 * this.volatile.length;
+    return this.arena.besideBytes + 4 * this.volatile.length;
   }
 
   /** Bytes of an entry's own block. */

@@ -108,6 +108,7 @@ export class HashTable implements StoredObject {
       const entry = map.entryInSlot(slot);
       if (entry !== 0) this.#freeEntry(entry);
     }
+    map.release();
   }
 
   /** The same table in another arena, or again in this one. */

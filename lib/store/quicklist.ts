@@ -8,7 +8,7 @@
  * How full a node may be is `list-max-listpack-size`, which all that adds is given as `fill`: from 0
  * on a number of elements, -1 to -5 one of {@link NODE_BYTES}.
  */
-import { Arena } from "../bytes/arena.ts";
+import { Arena, releaseArray } from "../bytes/arena.ts";
 import {
   elementEquals,
   Listpack,
@@ -92,6 +92,7 @@ export class Quicklist implements StoredObject {
 
   constructor(arena: Arena) {
     this.#arena = arena;
+    arena.besideBytes += this.#table.byteLength;
   }
 
   // ---- nodes, for those who walk over them ---------------------------------------------------------
@@ -280,6 +281,7 @@ export class Quicklist implements StoredObject {
     for (let node = this.head; node !== NO_NODE; node = this.next(node)) {
       this.#arena.free(this.ref(node), this.bytes(node));
     }
+    this.#arena.besideBytes -= this.#table.byteLength;
   }
 
   get heapBytes(): number {
@@ -294,6 +296,13 @@ export class Quicklist implements StoredObject {
       if (++seen === samples) break;
     }
     return Math.round(bytes / seen * this.nodes);
+  }
+
+  /** Bytes of all nodes. */
+  get totalBytes(): number {
+    let bytes = 0;
+    for (let node = this.head; node !== NO_NODE; node = this.next(node)) bytes += this.bytes(node);
+    return bytes;
   }
 
   // ---- within --------------------------------------------------------------------------------------
@@ -374,6 +383,8 @@ export class Quicklist implements StoredObject {
       if (this.#fresh > this.#table.length) {
         const grown = new Int32Array(2 * this.#table.length);
         grown.set(this.#table);
+        this.#arena.besideBytes += 4 * this.#table.length;
+        releaseArray(this.#table);
         this.#table = grown;
       }
     }

@@ -126,6 +126,7 @@ export class LargeZset implements StoredObject {
       arena.free(entry, map.headBytes(map.keyLen(entry)));
     });
     this.tree.free();
+    map.release();
   }
 
   get heapBytes(): number {
