@@ -16,9 +16,15 @@ import {
   shrinkList,
 } from "../lib/store/list_value.ts";
 import { Quicklist } from "../lib/store/quicklist.ts";
-import { type Command, compare, startPair, type Step } from "./support/differential.ts";
+import {
+  type Command,
+  compare,
+  type Comparison,
+  startPair,
+  type Step,
+} from "./support/differential.ts";
 import { compareEffects } from "./support/effects.ts";
-import type { RespClient } from "./support/resp_client.ts";
+import { type RespClient, show } from "./support/resp_client.ts";
 import { Rng } from "./support/rng.ts";
 import { redisTest } from "./support/skip.ts";
 import { TestStore } from "./support/store.ts";
@@ -371,6 +377,23 @@ redisTest("lists are copied, moved, renamed and digested as Redis's", async () =
     ["DEBUG", "DIGEST"],
     ["DEL", "copy"],
     ["SELECT", 0],
+  ]);
+});
+
+redisTest("DEBUG OBJECT counts a quicklist's nodes as Redis does", async () => {
+  await using pair = await startPair({ config: { "enable-debug-command": "yes" } });
+  const nodes: Comparison = {
+    command: ["DEBUG", "OBJECT", "l"],
+    view: (reply) => /ql_nodes.*/.exec(show(reply))?.[0] ?? show(reply),
+  };
+  await compare(pair, [
+    setSize(2),
+    ["RPUSH", "l", 1, 2, 3],
+    nodes,
+    ["LPUSH", "l", "a", "b"],
+    nodes,
+    ["LREM", "l", 0, 2],
+    nodes,
   ]);
 });
 

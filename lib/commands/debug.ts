@@ -16,6 +16,7 @@ import { valueBytes } from "../server/memory_usage.ts";
 import { Arena } from "../bytes/arena.ts";
 import { type Database, ENCODING, NO_EXPIRY, TYPE } from "../store/database.ts";
 import type { HashTable } from "../store/hash_table.ts";
+import type { Quicklist } from "../store/quicklist.ts";
 import { readString, setString } from "../store/string_value.ts";
 import { integerArg } from "./arguments.ts";
 import { debugProtocol } from "./debug_protocol.ts";
@@ -181,8 +182,17 @@ function object(client: Client, args: Args): void {
   reply.simple(
     `Value at:0x${(entry >>> 0).toString(16)} refcount:${referenceCount(client, entry)} ` +
       `encoding:${encodingName(db, entry)}${length} ` +
-      `lru:${lru} lru_seconds_idle:${server.access.idleSeconds(lru)}`,
+      `lru:${lru} lru_seconds_idle:${server.access.idleSeconds(lru)}` +
+      (args.count === 3 && db.encoding(entry) === ENCODING.quicklist ? nodes(client, entry) : ""),
   );
+}
+
+/** What DEBUG OBJECT tells of a quicklist's nodes. */
+function nodes({ db, server }: Client, entry: number): string {
+  const list = db.objects[db.low(entry)] as Quicklist;
+  const fill = server.config.values["list-max-listpack-size"];
+  return ` ql_nodes:${list.nodes} ql_avg_node:${(list.length / list.nodes).toFixed(2)} ` +
+    `ql_listpack_max:${fill} ql_compressed:0 ql_uncompressed_size:${list.totalBytes}`;
 }
 
 /** Bytes of a string in RDB's format, before compression; of a collection, what it takes here. */
