@@ -1,5 +1,10 @@
 /** Commands that wait for lists, and how clients that wait for keys are served. */
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
+import { serve } from "../lib/mod.ts";
+import { Args } from "../lib/resp/args.ts";
+import type { Client } from "../lib/server/client.ts";
+import { Server } from "../lib/server/server.ts";
+import { TYPE } from "../lib/store/database.ts";
 import {
   type ClientPair,
   type Command,
@@ -387,4 +392,72 @@ Deno.test("INFO tells how many keys are waited for", async () => {
   assertEquals(await waitedFor(), "2");
   await redino.send("RPUSH", "b", "x");
   assertEquals(await waitedFor(), "0");
+});
+
+/** Lets a client wait for the list `l`, with `orGone` or not, and then run EXISTS again and again. */
+function letWait(server: Server, client: Client, orGone: boolean): void {
+  const args = Args.of("EXISTS", "l");
+  client.lastCommand = server.commands.find(args)!;
+  server.effects.blockedKeys.wait(client, args, 1, 1, TYPE.list, 0, orGone);
+}
+
+Deno.test("who is to know when a key is gone is told in whatever way it goes", async () => {
+  await using server = await serve({ port: 0 });
+  assert(server instanceof Server);
+  using acting = await RespClient.connect(server.port);
+  const ways: readonly (readonly Command[])[] = [
+    [["DEL", "l"]],
+    [["UNLINK", "l"]],
+    [["LPOP", "l"]],
+    [["SET", "l", "x"]],
+    [["RENAME", "l", "other"]],
+    [["SET", "other", "x"], ["RENAME", "other", "l"]],
+    [["MULTI"], ["DEL", "l"], ["RPUSH", "l", "y"], ["EXEC"]],
+    [["PEXPIRE", "l", 0]],
+    [["PEXPIRE", "l", 1]],
+    [["MOVE", "l", 1]],
+    [["FLUSHDB"]],
+    [["FLUSHALL"]],
+    [["SWAPDB", 0, 1]],
+  ];
+  for (const way of ways) {
+    await acting.send("FLUSHALL");
+    await acting.send("RPUSH", "l", "x");
+    using waiting = await RespClient.connect(server.port);
+    await waiting.send("PING");
+    const client = [...server.clients.values()].at(-1)!;
+    letWait(server, client, true);
+    assertEquals(await acting.ask("TYPE", "l"), "+list");
+    assertEquals(await acting.ask("LPUSH", "l", "a"), ":2");
+    assertEquals(await acting.ask("LPOP", "l"), '"a"');
+    assertEquals(server.blocking.count, 1);
+    for (const command of way) await acting.send(...command);
+    assertEquals((await waiting.read()).type, "integer", way.join(" "));
+    assertEquals(server.blocking.count, 0);
+  }
+});
+
+Deno.test("a key that was there serves when it is said to be ready, and else does not", async () => {
+  await using server = await serve({ port: 0 });
+  assert(server instanceof Server);
+  using acting = await RespClient.connect(server.port);
+  await acting.send("RPUSH", "l", "x");
+  using waiting = await RespClient.connect(server.port);
+  await waiting.send("PING");
+  const client = [...server.clients.values()].at(-1)!;
+  letWait(server, client, false);
+  await acting.send("RPUSH", "l", "y");
+  await acting.send("SET", "l", "z");
+  await acting.send("DEL", "l");
+  assertEquals(server.blocking.count, 1);
+  await acting.send("RPUSH", "l", "y");
+  assertEquals(await waiting.ask("PING"), ":1");
+  assertEquals(show(await waiting.read()), "+PONG");
+
+  letWait(server, client, false);
+  const key = Args.of("l");
+  server.effects.keyReady(server.dbs[0]!, key.buf, key.off(0), key.len(0));
+  await acting.send("PING");
+  assertEquals(server.blocking.count, 0);
+  assertEquals(show(await waiting.read()), ":1");
 });
