@@ -14,15 +14,21 @@ import type { Chunk } from "../resp/reply_writer.ts";
 import type { Client } from "./client.ts";
 import type { Server } from "./server.ts";
 
-/** Bytes read at once, as in Redis; an idle connection keeps this buffer. */
+/**
+ * Bytes read at once, as in Redis, by a connection that has filled its first buffer; most never do, and
+ * an idle connection keeps what it has.
+ */
 const READ_BYTES = 16 * 1024;
+const FIRST_READ_BYTES = 4 * 1024;
 
 /** Reads a socket chunk by chunk into a decoder. */
 class SocketSource {
   readonly #conn: Deno.Conn;
   readonly #sink: WritableStreamDefaultWriter<Uint8Array>;
   readonly #stats: { inputBytes: number };
-  readonly #buf = new Uint8Array(READ_BYTES);
+  #buf = new Uint8Array(FIRST_READ_BYTES);
+  /** Whether more may have waited than the buffer could take. */
+  #filled = false;
   readonly #onRead = (count: number | null) => this.#received(count);
   readonly #onError = () => this.#end();
 
@@ -36,8 +42,16 @@ class SocketSource {
     this.#stats = stats;
   }
 
+  get bufferBytes(): number {
+    return this.#buf.length;
+  }
+
   /** Reads the next chunk, over the last one. */
   read(): void {
+    if (this.#filled) {
+      this.#filled = false;
+      this.#buf = new Uint8Array(READ_BYTES);
+    }
     this.#conn.read(this.#buf).then(this.#onRead, this.#onError);
   }
 
@@ -45,7 +59,12 @@ class SocketSource {
   #received(count: number | null): void {
     if (count === null) return this.#end();
     this.#stats.inputBytes += count;
-    this.#sink.write(count === READ_BYTES ? this.#buf : this.#buf.subarray(0, count));
+    const buf = this.#buf;
+    if (count < buf.length) this.#sink.write(buf.subarray(0, count));
+    else {
+      this.#filled = count < READ_BYTES;
+      this.#sink.write(buf);
+    }
   }
 
   /** The peer is gone or we closed: both end the stream. */
@@ -65,6 +84,7 @@ export class Connection {
 
   #server: Server;
   #client!: Client;
+  #source!: SocketSource;
   /** The chunk being sent, and how much of it has been. */
   #sending: Chunk | undefined;
   #sent = 0;
@@ -94,12 +114,18 @@ export class Connection {
     return this.#client.reply.bytes + sending;
   }
 
+  /** Bytes of the buffer that it reads into. */
+  get inputBufferBytes(): number {
+    return this.#source.bufferBytes;
+  }
+
   /** Serves the client until its connection ends. */
   async serve(client: Client): Promise<void> {
     this.#client = client;
     const { router, stats } = this.#server;
     const decoder: RespDecoder = new RespDecoder(client, () => source.read());
     const source = new SocketSource(this.conn, decoder.writable.getWriter(), stats);
+    this.#source = source;
     const batches = decoder.readable.getReader();
     source.read();
     try {
