@@ -65,6 +65,7 @@ export const PUBSUB_COMMANDS = [
     complexity: "O(N+M) for N clients that listen to the channel and M patterns of all clients",
     summary: "Sends a message to a channel.",
     syntax: "channel:string message:string",
+    traits: ["may_replicate"],
     handler: publish,
   },
   {
@@ -103,6 +104,7 @@ export const PUBSUB_COMMANDS = [
     summary: "Sends a message to a shard channel.",
     syntax: "shardchannel:string message:string",
     keys: keys("not_key"),
+    traits: ["may_replicate"],
     handler: spublish,
   },
   {

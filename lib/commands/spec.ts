@@ -9,7 +9,10 @@ import type { Args } from "../resp/args.ts";
 import type { Client } from "../server/client.ts";
 import type { FoundKey } from "./keyspecs.ts";
 
-/** Bits of {@link CommandSpec.flags}; the names are those that COMMAND INFO prints. */
+/**
+ * Bits of {@link CommandSpec.flags}; the names are those that COMMAND INFO prints. Only
+ * `may_replicate` is never printed: it comes from the trait.
+ */
 export const FLAGS = {
   write: 1 << 0,
   readonly: 1 << 1,
@@ -42,6 +45,7 @@ export type FlagName = keyof typeof FLAGS;
  * - `while_subscribed`: allowed to a subscribed RESP2 client.
  * - `fails_with_disk`: answers MISCONF after a failed snapshot although it writes nothing.
  * - `protected`: only where `enable-debug-command` lets it.
+ * - `may_replicate`: it may be sent to replicas although it is no write, so it waits where writes do.
  * - `keeps_caching`: CLIENT CACHING outlives it; its subcommands have it from their container.
  * - `always_touches`: counts as an access even for a client with CLIENT NO-TOUCH.
  */
@@ -51,6 +55,7 @@ export type Trait =
   | "while_subscribed"
   | "fails_with_disk"
   | "protected"
+  | "may_replicate"
   | "keeps_caching"
   | "always_touches";
 

@@ -42,11 +42,12 @@ export class Command {
   constructor(spec: CommandSpec, container?: CommandSpec) {
     this.spec = spec;
     this.fullName = container === undefined ? spec.name : `${container.name}|${spec.name}`;
-    this.flags = flagBits(spec.flags);
     this.arity = spec.arity;
     this.handler = spec.handler;
     this.timed = !spec.flags.includes("fast") && spec.complexity !== "O(1)";
     this.traits = new Set([...container?.traits ?? [], ...spec.traits ?? []]);
+    this.flags = flagBits(spec.flags) |
+      (this.traits.has("may_replicate") ? FLAGS.may_replicate : 0);
     this.isProtected = this.traits.has("protected");
     this.subcommands = new Map(
       spec.subcommands?.map((sub) => [sub.name, new Command(sub, spec)]),

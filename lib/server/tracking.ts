@@ -62,7 +62,8 @@ export class TrackingTable {
   #map = new ByteMap(this.#arena, KEY_OFFSET);
   #groups: (Set<number> | undefined)[] = [];
   #freeGroups: number[] = [];
-  readonly #prefixes = new Map<string, Prefix>();
+  /** In the order of their bytes, as messages of several prefixes come. */
+  #prefixes = new Map<string, Prefix>();
   #anyBroadcast = false;
   /** How often in a row giving up keys was not enough. */
   #effort = 0;
@@ -196,7 +197,8 @@ export class TrackingTable {
     let prefix = this.#prefixes.get(text);
     if (prefix === undefined) {
       prefix = { bytes: latin1Bytes(text), clients: new Set(), changed: new Map() };
-      this.#prefixes.set(text, prefix);
+      const prefixes = [...this.#prefixes, [text, prefix] as const];
+      this.#prefixes = new Map(prefixes.sort(([a], [b]) => a < b ? -1 : 1));
     }
     prefix.clients.add(client);
     client.tracking!.prefixes.add(text);

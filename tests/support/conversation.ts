@@ -99,7 +99,9 @@ export class Conversation implements AsyncDisposable {
   #withNames(frame: string): string {
     if (/^.("server" "redis"|"server"=>"redis")/.test(frame)) return "<hello>";
     if (frame.includes("redir")) {
-      for (const [name, id] of this.#ids) frame = frame.replace(`:${id}]`, `:<${name}>]`);
+      for (const [name, id] of this.#ids) {
+        frame = frame.replace(new RegExp(`:${id}(?=[\\] ])`), `:<${name}>`);
+      }
     }
     return frame.replace(/^\+\d{10}\.\d{6} \[(\d+) 127\.0\.0\.1:\d+\]/, "+<time> [$1 <address>]");
   }
