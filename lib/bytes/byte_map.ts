@@ -52,6 +52,19 @@ export class ByteMap {
     arena.besideBytes += this.indexBytes;
   }
 
+  /**
+   * Makes an empty map's index large enough for `count` entries. Who copies a map must: entries that
+   * arrive in the order of another index would crowd a growing one.
+   */
+  reserve(count: number): void {
+    let slots = this.#mask + 1;
+    while (count * 4 > slots * 3) slots *= 2;
+    if (slots === this.#mask + 1) return;
+    this.arena.besideBytes += 8 * (slots - this.#mask - 1);
+    this.#slots = new Int32Array(2 * slots);
+    this.#mask = slots - 1;
+  }
+
   /** Gives the index back; the entries' blocks are the user's to free before. */
   release(): void {
     this.arena.besideBytes -= this.indexBytes;

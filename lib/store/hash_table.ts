@@ -115,6 +115,7 @@ export class HashTable implements StoredObject {
   copy(arena: Arena): HashTable {
     const { map } = this;
     const copied = new HashTable(arena, this.#hasValues);
+    copied.map.reserve(map.count);
     for (let slot = map.slotCount - 1; slot >= 0; slot--) {
       const entry = map.entryInSlot(slot);
       if (entry === 0) continue;
