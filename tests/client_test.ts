@@ -428,7 +428,6 @@ redisTest("CLIENT PAUSE WRITE holds writes back until CLIENT UNPAUSE", async () 
     assertEquals(await pair[side].ask("GET", "k"), "nil$");
     // A redis-server of 7.0 ends at this.
     if (side === "redino") {
-      assertEquals(await pair[side].ask("CLIENT", "UNBLOCK", await nameOf(pair[side])), ":0");
     }
     assertEquals(await pair[side].ask("CLIENT", "UNPAUSE"), "+OK");
     assertEquals(show(await writer[side].read()), "+OK");
@@ -436,10 +435,18 @@ redisTest("CLIENT PAUSE WRITE holds writes back until CLIENT UNPAUSE", async () 
   }
 });
 
-/** The id of the connection that waits. */
-async function nameOf(client: RespClient): Promise<string> {
-  return text(await client.send("CLIENT", "LIST")).match(/id=(\d+) .* flags=b /)![1]!;
-}
+Deno.test("CLIENT UNBLOCK leaves a paused client waiting, as Redis 7.2 does", async () => {
+  await using server = await serve({ port: 0 });
+  using client = await RespClient.connect(server.port);
+  using writer = await RespClient.connect(server.port);
+  const id = await idOf(writer);
+  assertEquals(await client.ask("CLIENT", "PAUSE", "100000", "WRITE"), "+OK");
+  await writer.post("SET", "k", "1");
+  while (!/ flags=b /.test(text(await client.send("CLIENT", "LIST", "ID", id))));
+  assertEquals(await client.ask("CLIENT", "UNBLOCK", id), ":0");
+  assertEquals(await client.ask("CLIENT", "UNPAUSE"), "+OK");
+  assertEquals(show(await writer.read()), "+OK");
+});
 
 redisTest("CLIENT PAUSE holds EXEC back by what it would run", async () => {
   await using pair = await startPair();
