@@ -5,15 +5,21 @@
  */
 import { createHash } from "node:crypto";
 import { formatDouble } from "../bytes/double.ts";
+import { readElement } from "../bytes/listpack.ts";
 import { latin1Bytes } from "../bytes/text.ts";
 import { type Database, TYPE } from "../store/database.ts";
 import { HashValue, NO_FIELD } from "../store/hash_value.ts";
 import { ListWalk } from "../store/list_value.ts";
 import { SetValue } from "../store/set_value.ts";
+import type { Stream } from "../store/stream.ts";
+import { StreamCursor } from "../store/stream_cursor.ts";
+import { formatId, idText } from "../store/stream_id.ts";
 import { readString, type Span } from "../store/string_value.ts";
 import { zsetLength, zsetWalk } from "../store/zset_value.ts";
 
 const DIGEST_BYTES = 20;
+/** Between the halves of a stream's ID. */
+const DOT = 0x2e;
 const VOLATILE = latin1Bytes("!!expire!!");
 
 /** The digest of all databases, in hex; zeros where there is no key. */
@@ -61,6 +67,9 @@ function mixValue(digest: Uint8Array, db: Database, entry: number): void {
     case TYPE.zset:
       xorZset(digest, db, entry);
       break;
+    case TYPE.stream:
+      mixStream(digest, db.objects[db.low(entry)] as Stream);
+      break;
   }
   if (db.isVolatile(entry)) xor(digest, sha1(VOLATILE));
 }
@@ -69,6 +78,19 @@ function mixList(digest: Uint8Array, db: Database, entry: number): void {
   const walk = new ListWalk();
   walk.start(db, entry, 0, true);
   do mix(digest, view(walk.element())); while (walk.next());
+}
+
+function mixStream(digest: Uint8Array, stream: Stream): void {
+  const cursor = new StreamCursor();
+  cursor.startAll(stream, false);
+  while (cursor.next()) {
+    mix(digest, idText.subarray(0, formatId(cursor.id, 0, DOT)));
+    for (let i = 0; i < cursor.fields; i++) {
+      cursor.nextField();
+      mix(digest, view(readElement(cursor.buf, cursor.fieldAt)));
+      mix(digest, view(readElement(cursor.buf, cursor.valueAt)));
+    }
+  }
 }
 
 function xorHash(digest: Uint8Array, hash: HashValue): void {

@@ -46,6 +46,19 @@ export class Effects implements KeyspaceListener {
     if ((this.eventClasses & eventClass) !== 0) this.#emit(event, db, buf, off, len);
   }
 
+  /** A change that WATCH does not see, as of a stream's groups: `event` is its keyspace event. */
+  keyNoted(
+    db: Database,
+    buf: Uint8Array,
+    off: number,
+    len: number,
+    eventClass: number,
+    event: string,
+  ): void {
+    this.dirty++;
+    if ((this.eventClasses & eventClass) !== 0) this.#emit(event, db, buf, off, len);
+  }
+
   /** A key that was there has more for those who wait for it: a stream's new entry. */
   keyReady(db: Database, buf: Uint8Array, off: number, len: number): void {
     if (this.blockedKeys.size > 0) this.blockedKeys.ready(db, buf, off, len);
