@@ -13,7 +13,7 @@ import { encodeCommand, type RespClient, show, showCommand } from "./support/res
 import { type Rng, seeded } from "./support/rng.ts";
 import { redisTest } from "./support/skip.ts";
 
-const ROUNDS = 120;
+const ROUNDS = 250;
 const COMMANDS_PER_ROUND = 150;
 
 const GROUPS: readonly CommandSpec["group"][] = [
@@ -113,12 +113,15 @@ const STRINGS = [
   ...["(1", "[a", "(b", "-", "+", "1-1", "2-0", "5-*", "$", ">", "0-0", "u8", "i5", "i64", "#1"],
 ];
 const PATTERNS = ["*", "k?", "[k]*", "\\*", "k[^0]", ""];
-/** Times that have passed or are far: nothing expires while it is compared. */
-const TIMES: Readonly<Record<string, readonly string[]>> = {
-  seconds: ["1000000", "-1", "0", "9223372036854775807", "x"],
-  milliseconds: ["1000000000", "-1", "0", "9223372036854775807", "x"],
-  "unix-time-seconds": ["99999999999", "1000", "-1", "0", "9223372036854775807", "x"],
-  "unix-time-milliseconds": ["99999999999999", "1000", "-1", "0", "9223372036854775807", "x"],
+/**
+ * Times that have passed, by argument, and from where on they are far: nothing expires while it is
+ * compared, and no two far ones are so near that GT and LT would ask how long a command took.
+ */
+const TIMES: Readonly<Record<string, readonly [past: readonly string[], far: number]>> = {
+  seconds: [["-1", "0", "9223372036854775807", "x"], 1e6],
+  milliseconds: [["-1", "0", "9223372036854775807", "x"], 1e9],
+  "unix-time-seconds": [["1000", "-1", "0", "9223372036854775807", "x"], 1e10],
+  "unix-time-milliseconds": [["1000", "-1", "0", "9223372036854775807", "x"], 1e13],
 };
 
 /** Makes the arguments of one command. */
@@ -186,7 +189,10 @@ class Maker {
       return rng.oneIn(20) ? rng.pick(INTEGERS) : String(this.#keys);
     }
     const times = TIMES[name];
-    if (times !== undefined) return rng.pick(times);
+    if (times !== undefined) {
+      const [past, far] = times;
+      return rng.oneIn(3) ? rng.pick(past) : String(far + rng.int(1, 1e6) * (far / 1e6));
+    }
     switch (type) {
       case "key":
         return rng.pick(KEYS);
