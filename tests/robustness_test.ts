@@ -6,7 +6,7 @@ import { Server } from "../lib/server/server.ts";
 import { compare, errorPrefix, startPair } from "./support/differential.ts";
 import { eventually } from "./support/eventually.ts";
 import { startRedinoProcess } from "./support/redino_process.ts";
-import { type Argument, encodeCommand, RespClient } from "./support/resp_client.ts";
+import { type Argument, encodeCommand, RespClient, show } from "./support/resp_client.ts";
 import { seeded } from "./support/rng.ts";
 import { redisTest } from "./support/skip.ts";
 
@@ -270,4 +270,60 @@ Deno.test("a paused client that goes away is not run when the pause ends", async
   await eventually(() => server.clients.size === 1);
   await other.send("CLIENT", "UNPAUSE");
   assertEquals(await other.ask("EXISTS", "k"), ":0");
+});
+
+Deno.test("what a blocked client goes on to send is run in order when it is woken", async () => {
+  await using server = await serveOpen();
+  using other = await RespClient.connect(server.port);
+  using client = await RespClient.connect(server.port, { timeoutMs: 20_000 });
+  const count = 20_000;
+  await client.write(request("BLPOP", "list", 0) + request("INCR", "n").repeat(count));
+  await client.write("*2\r\n$4\r\nINCR\r\n$1");
+  await eventually(() => server.clients.get(2)!.pendingBytes > 10 * count);
+  assertEquals(await other.ask("EXISTS", "n"), ":0");
+  await client.write("\r\nn\r\n");
+  assertEquals(await other.ask("RPUSH", "list", "x"), ":1");
+  assertEquals(show(await client.read()), '["list" "x"]');
+  for (let i = 1; i <= count + 1; i++) {
+    assertEquals(await client.read(), { type: "integer", value: i });
+  }
+});
+
+Deno.test("a blocked client that sends beyond client-query-buffer-limit is closed and takes nothing", async () => {
+  await using server = await serveOpen({ "client-query-buffer-limit": "1mb" });
+  using other = await RespClient.connect(server.port);
+  using client = await RespClient.connect(server.port);
+  await client.write(request("BLPOP", "list", 0));
+  const sending = client.write(request("SET", "k", "x".repeat(1000)).repeat(3000)).catch(() => {});
+  await eventually(() => server.clients.size === 1);
+  await sending;
+  assertEquals(server.blocking.count, 0);
+  assertEquals(await other.ask("RPUSH", "list", "x"), ":1");
+  assertEquals(await other.ask("LLEN", "list"), ":1");
+  assertEquals(await other.ask("EXISTS", "k"), ":0");
+});
+
+Deno.test("a blocked client that is gone takes nothing", async () => {
+  await using server = await serveOpen();
+  using other = await RespClient.connect(server.port);
+  for (const tail of ["", request("SET", "k", "v"), "*3\r\n$3"]) {
+    const client = await RespClient.connect(server.port);
+    await client.write(request("BLPOP", "list", 0) + tail);
+    await eventually(() => server.blocking.count === 1);
+    client.close();
+    await eventually(() => server.clients.size === 1);
+    assertEquals(server.blocking.count, 0);
+  }
+  assertEquals(await other.ask("RPUSH", "list", "x"), ":1");
+  assertEquals(await other.ask("LLEN", "list"), ":1");
+  assertEquals(await other.ask("EXISTS", "k"), ":0");
+});
+
+Deno.test("a server closes with clients that wait, and their timers", async () => {
+  const server = await serveOpen();
+  using client = await RespClient.connect(server.port);
+  await client.write(request("BLPOP", "list", 100));
+  await eventually(() => server.blocking.count === 1);
+  await server.close();
+  assertEquals(await client.readToEnd(), new Uint8Array());
 });
