@@ -286,7 +286,9 @@ export class Router {
       return this.#reject(client, command, "ERR Command not allowed inside a transaction");
     }
     if (
-      (gates & GATE.memory) !== 0 && !server.makeRoom() && this.#has(client, command, FLAGS.denyoom)
+      (gates & GATE.memory) !== 0 && !server.makeRoom() &&
+      // What is queued takes memory, too.
+      (this.#has(client, command, FLAGS.denyoom) || (inMulti && !command.traits.has("unqueued")))
     ) {
       return this.#reject(
         client,
