@@ -238,6 +238,32 @@ Deno.test("replies that wait count against maxmemory", async () => {
   await eventually(async () => await other.ask("SET", "n", "3") === "+OK");
 });
 
+Deno.test("maxmemory-clients closes the largest client, but none with NO-EVICT", async () => {
+  await using server = await serveOpen({ port: 0 });
+  using other = await RespClient.connect(server.port);
+  await other.send("SET", "k", "x".repeat(1024 * 1024));
+  const deaf: RespClient[] = [];
+  for (const replies of [30, 60, 60]) {
+    const client = await RespClient.connect(server.port);
+    if (deaf.length === 2) await client.send("CLIENT", "NO-EVICT", "ON");
+    for (let i = 0; i < replies; i++) await client.post("GET", "k");
+    deaf.push(client);
+  }
+  await eventually(() => {
+    server.countClientBytes();
+    return server.clientBytes > 120 * 1024 * 1024;
+  });
+  assertEquals(await other.ask("CONFIG", "SET", "maxmemory-clients", "40mb"), "+OK");
+  await eventually(() => server.stats.evictedClients === 1);
+  assertEquals([...server.clients.keys()], [1, 2, 4]);
+  // A tenth of 100 MB is too little for the next one.
+  await other.send("CONFIG", "SET", "maxmemory", "100mb", "maxmemory-clients", "10%");
+  await eventually(() => server.stats.evictedClients === 2);
+  assertEquals([...server.clients.keys()], [1, 4]);
+  assertStringIncludes(await other.ask("INFO", "stats"), "evicted_clients:2");
+  for (const client of deaf) client.close();
+});
+
 redisTest("maxclients refuses one more, with Redis's words", async () => {
   await using pair = await startPair({ config: { maxclients: 3 } });
   const answers: string[] = [];

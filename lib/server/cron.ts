@@ -3,6 +3,7 @@
  * and the rates that INFO tells. Each round is bounded, since clients wait for it.
  */
 import type { Client } from "./client.ts";
+import { evictClients } from "./client_eviction.ts";
 import type { Server } from "./server.ts";
 
 /** Of each second, as Redis: at most a quarter for expiry. */
@@ -74,6 +75,7 @@ export class Cron {
     this.#rehash();
     this.#watchClients(hz);
     server.countClientBytes();
+    evictClients(server);
     if (startMs - this.#sampledMs >= SAMPLE_MS) {
       this.#sampledMs = startMs;
       const { stats } = server;

@@ -11,6 +11,7 @@ export class Stats {
   outputBytes = 0;
   queryBufferDisconnections = 0;
   outputBufferDisconnections = 0;
+  evictedClients = 0;
   peakMemoryBytes = 0;
   /** Error replies by their code. */
   readonly errors = new Map<string, number>();
@@ -28,7 +29,7 @@ export class Stats {
   reset(): void {
     this.connections = this.rejectedConnections = this.commands = 0;
     this.inputBytes = this.outputBytes = 0;
-    this.queryBufferDisconnections = this.outputBufferDisconnections = 0;
+    this.queryBufferDisconnections = this.outputBufferDisconnections = this.evictedClients = 0;
     this.errors.clear();
     this.errorReplies = 0;
   }
