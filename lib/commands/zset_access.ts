@@ -2,7 +2,6 @@
 import type { Args } from "../resp/args.ts";
 import type { ReplyWriter } from "../resp/reply_writer.ts";
 import type { Client } from "../server/client.ts";
-import { TYPE } from "../store/database.ts";
 import { EVENT } from "../store/events.ts";
 import type { LargeZset } from "../store/zset_large.ts";
 import { storeZset, zsetLength, type ZsetMember } from "../store/zset_value.ts";
@@ -61,10 +60,7 @@ export function storeResult(
       client.changed(args, i, EVENT.generic, "del");
     }
   } else {
-    const wasOther = old !== 0 && db.type(old) !== TYPE.zset;
     storeZset(db, old, args.buf, args.off(i), args.len(i), set, server.config.values);
-    // A key that comes into being is ready by itself for those who wait.
-    if (wasOther) server.effects.keyReady(db, args.buf, args.off(i), args.len(i));
     client.changed(args, i, EVENT.zset, event);
   }
   reply.integer(length);

@@ -183,8 +183,8 @@ function zmpop(client: Client, args: Args): void {
 
 function bzmpop(client: Client, args: Args): void {
   const { blockedKeys } = client.server.effects;
-  const timeoutMs = timeoutArg(client, args, 1);
   const request = parseMultiPop(args, 2);
+  const timeoutMs = timeoutArg(client, args, 1);
   if (takeFromFirst(client, args, 3, request)) return;
   if (!blockedKeys.mayWait(client)) return client.reply.nilArray();
   blockedKeys.wait(client, args, 3, request.keyCount, TYPE.zset, timeoutMs);
