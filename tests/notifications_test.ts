@@ -20,7 +20,7 @@ const CHANGES: readonly Line[] = [
   ["b", "MOVE", "a", "3"],
   ["b", "SELECT", "3"],
   ["b", "DEL", "a", "b"],
-  ["b", "SET", "k", "1", "PX", "1"],
+  ["b", "SET", "k", "1", "PX", "100000"],
   ["b", "SELECT", "0"],
   ["b", "SETEX", "v", "100", "x"],
   ["b", "GETEX", "v", "PERSIST"],

@@ -1,9 +1,12 @@
 /** Pub/Sub, held against redis-server where that is of the same mind as Redis 7.2. */
 import { assertEquals } from "@std/assert";
+import { latin1, latin1Bytes } from "../lib/bytes/text.ts";
 import { serve } from "../lib/mod.ts";
+import { Topics } from "../lib/pubsub/topics.ts";
 import { compareConversation, Conversation, type Line } from "./support/conversation.ts";
 import { compare, frames, startPair, unordered } from "./support/differential.ts";
 import { type Reply, RespClient, show } from "./support/resp_client.ts";
+import { seeded } from "./support/rng.ts";
 import { redisTest } from "./support/skip.ts";
 
 const BINARY = new Uint8Array([0, 0xff, 0x0d, 0x0a, 0x2a]);
@@ -281,6 +284,29 @@ Deno.test("PUBLISH sends long messages whole to subscribers of both protocols", 
     assertEquals(show(await other.readAny()), `["message" "c" "${text}"]`);
     assertEquals(show(await three.readAny()), `>["message" "c" "${text}"]`);
   }
+});
+
+Deno.test("Topics are found among many, also where their hashes are the same", async () => {
+  await seeded((rng) => {
+    // So many that two or three pairs share a hash of 32 bits.
+    const names = Array.from({ length: 150_000 }, (_, i) => latin1Bytes(`name:${i}`));
+    const topics = new Topics<string>();
+    for (const name of names) topics.open(name, 0, name.length).subscribers.add("me");
+    assertEquals(topics.size, names.length);
+    assertEquals([...topics].length, names.length);
+    rng.shuffle(names);
+    for (const [i, name] of names.entries()) {
+      const topic = topics.find(name, 0, name.length);
+      if (topic?.name.length !== name.length || !topic.subscribers.has("me")) {
+        throw new Error(`${latin1(name)} is not found after ${i} removals`);
+      }
+      topics.leave(topic, "me");
+      if (topics.find(name, 0, name.length) !== undefined) {
+        throw new Error(`${latin1(name)} is still there`);
+      }
+    }
+    assertEquals([topics.size, [...topics].length], [0, 0]);
+  });
 });
 
 Deno.test("A subscriber that is gone gets nothing, and its topics are gone with it", async () => {

@@ -1,5 +1,6 @@
 /** CONFIG: reading and changing the directives of a running server. */
 import { latin1, utf8, utf8Bytes } from "../bytes/text.ts";
+import { type DirectiveName, DIRECTIVES, NAMES_AND_ALIASES } from "../config/directives.ts";
 import type { Args } from "../resp/args.ts";
 import { ReplyError, SYNTAX_ERROR } from "../resp/reply_error.ts";
 import type { Client } from "../server/client.ts";
@@ -82,6 +83,7 @@ export const CONFIG_COMMANDS = [
         syntax: "data:{parameter:string value:string}...",
         tips: ["request_policy:all_nodes", "response_policy:all_succeeded"],
         history: [["7.0.0", "Takes several directives."]],
+        secrets: setSecrets,
         handler: set,
       },
     ],
@@ -132,4 +134,14 @@ function inUtf8(change: () => void): void {
     if (!(error instanceof ReplyError)) throw error;
     throw new ReplyError(latin1(utf8Bytes(error.message)));
   }
+}
+
+/** The values of directives that are passwords. */
+function setSecrets(args: Args): number[] {
+  const secrets: number[] = [];
+  for (let i = 2; i + 1 < args.count; i += 2) {
+    const name: DirectiveName | undefined = NAMES_AND_ALIASES.get(args.text(i).toLowerCase());
+    if (name !== undefined && DIRECTIVES[name].sensitive) secrets.push(i + 1);
+  }
+  return secrets;
 }
