@@ -74,6 +74,7 @@ export class Effects implements KeyspaceListener {
   /** Two databases are about to exchange their contents. */
   swapping(a: Database, b: Database): void {
     this.dirty++;
+    if (a === b) return;
     if (this.blockedKeys.size > 0) {
       this.blockedKeys.databaseChanged(a);
       this.blockedKeys.databaseChanged(b);
