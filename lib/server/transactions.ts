@@ -76,9 +76,16 @@ export class Watches {
       if (Number(key.slice(0, colon)) !== db.number) continue;
       const bytes = latin1Bytes(key.slice(colon + 1));
       const isThere = db.map.find(bytes, 0, bytes.length) !== 0;
-      const comes = other !== undefined && other.map.find(bytes, 0, bytes.length) !== 0;
-      if (!isThere && !comes) continue;
-      for (const client of watchers) this.#mark(client, key, comes);
+      const coming = other === undefined ? 0 : other.map.find(bytes, 0, bytes.length);
+      if (!isThere && coming === 0) continue;
+      const comesExpired = coming !== 0 && other!.isExpired(coming);
+      for (const client of watchers) {
+        // A key that comes and has expired counts as missing, as if it had been so when watched.
+        if (comesExpired && !isThere) client.watched!.get(key)!.expired = true;
+        else if (!comesExpired || !client.watched!.get(key)!.expired) {
+          this.#mark(client, key, coming !== 0);
+        }
+      }
     }
   }
 
