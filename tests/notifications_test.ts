@@ -2,6 +2,7 @@
 import { assertEquals } from "@std/assert";
 import { serve } from "../lib/mod.ts";
 import { compareConversation, type Line } from "./support/conversation.ts";
+import { compare, startPair } from "./support/differential.ts";
 import { RespClient, show } from "./support/resp_client.ts";
 import { redisTest } from "./support/skip.ts";
 
@@ -51,6 +52,27 @@ redisTest("Events and other messages come in the order in which they happen", as
     ["b", "PUBLISH", "c", "after"],
     ["b", "PUBLISH", "__keyspace@0__:k", "forged"],
   ]);
+});
+
+redisTest("A key found expired is told of before what the command does", async () => {
+  const told: string[] = [];
+  await using pair = await startPair({ config: { "notify-keyspace-events": "EA$gxmn" } });
+  await compare(pair, [["DEBUG", "SET-ACTIVE-EXPIRE", "0"]]);
+  for (const side of ["redis", "redino"] as const) {
+    using listener = await RespClient.connect(pair[`${side}Port`]);
+    await listener.send("PSUBSCRIBE", "*");
+    for (const command of [["GET", "k"], ["SET", "k", "v"], ["INCR", "k"], ["EXISTS", "k"]]) {
+      await pair[side].send("SET", "k", "v", "PX", "1");
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      await pair[side].send(...command);
+      await pair[side].send("DEL", "k");
+    }
+    await pair[side].send("PUBLISH", "end", "");
+    let events = "";
+    while (!events.includes('"end"')) events += `${show(await listener.readAny())}\n`;
+    told.push(events);
+  }
+  assertEquals(told[1], told[0]);
 });
 
 Deno.test("Events tell of expired keys, found by a client or by the clock", async () => {

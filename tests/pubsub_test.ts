@@ -6,6 +6,7 @@ import { Topics } from "../lib/pubsub/topics.ts";
 import { compareConversation, Conversation, type Line } from "./support/conversation.ts";
 import { compare, frames, startPair, unordered } from "./support/differential.ts";
 import { type Reply, RespClient, show } from "./support/resp_client.ts";
+import { eventually } from "./support/eventually.ts";
 import { seeded } from "./support/rng.ts";
 import { redisTest } from "./support/skip.ts";
 
@@ -202,6 +203,24 @@ redisTest("Messages come although CLIENT REPLY is off", async () => {
       '["unsubscribe" "x" :0]',
       "+OK",
     ]);
+  }
+});
+
+redisTest("CLIENT PAUSE WRITE holds PUBLISH back, but no subscribing", async () => {
+  await using pair = await startPair({ config: {} });
+  using listener = await pair.connect();
+  using publisher = await pair.connect();
+  await compare(pair, [["CLIENT", "PAUSE", "100000", "WRITE"]]);
+  await compare(listener, [["SUBSCRIBE", "c"], ["SSUBSCRIBE", "c"]]);
+  for (const side of ["redis", "redino"] as const) {
+    for (const command of ["PUBLISH", "SPUBLISH"]) {
+      await publisher[side].post(command, "c", "m");
+      const waits = new RegExp(` flags=b .* cmd=${command.toLowerCase()} `);
+      await eventually(async () => waits.test(await pair[side].ask("CLIENT", "LIST")));
+      assertEquals(await pair[side].ask("CLIENT", "UNPAUSE"), "+OK");
+      assertEquals(show(await publisher[side].read()), ":1");
+      await pair[side].ask("CLIENT", "PAUSE", "100000", "WRITE");
+    }
   }
 });
 
