@@ -5,7 +5,7 @@ import { serve } from "../lib/mod.ts";
 import { Server } from "../lib/server/server.ts";
 import { compare, startPair, type Step, unordered } from "./support/differential.ts";
 import { startRedis } from "./support/redis.ts";
-import { type Reply, RespClient } from "./support/resp_client.ts";
+import { type Reply, RespClient, show } from "./support/resp_client.ts";
 
 const BINARY = new Uint8Array([0, 13, 10, 255, 128, 42]);
 const LONG_KEY = "k".repeat(40_000);
@@ -21,6 +21,11 @@ const STRINGS: Step[] = [
   ["SET", BINARY, BINARY],
   ["SET", LONG_KEY, "long key"],
 ];
+
+/** The cursor that SCAN tells to go on from. */
+function cursorOf(reply: Reply): string {
+  return reply.type === "array" ? show(reply.items[0]!) : show(reply);
+}
 
 function texts(reply: Reply): string[] {
   assert(reply.type === "array" || reply.type === "push");
@@ -151,7 +156,8 @@ Deno.test("SCAN refuses what Redis refuses, in its order", async () => {
     ["SET", "k", 1],
     ["SCAN", 0, "COUNT", "9223372036854775807"],
     ["SCAN", 0, "count", 5, "match", "k", "type", "string", "count", 6],
-    ["SCAN", "18446744073709551615"],
+    // Whether a key stands behind the last cursor is a matter of the hash's seed.
+    { command: ["SCAN", "18446744073709551615"], view: cursorOf },
     ["SCAN", "-1"],
     ["SCAN", "0"],
     ["SCAN", 0, "MATCH", "x"],
