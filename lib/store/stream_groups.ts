@@ -250,8 +250,9 @@ export class Group {
 }
 
 /** Whether entries behind an ID may have been deleted, so that counting from there tells nothing. */
-function hasDeletedFrom({ length, maxDeletedId }: Stream, id: StreamId): boolean {
+function hasDeletedFrom({ length, firstId, maxDeletedId }: Stream, id: StreamId): boolean {
   if (length === 0 || isZeroId(maxDeletedId)) return false;
+  if (compareIds(firstId, maxDeletedId) > 0) return false;
   return compareIds(id, maxDeletedId) <= 0;
 }
 
