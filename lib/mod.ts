@@ -11,7 +11,6 @@
 import { Config } from "./config/config.ts";
 import { type DirectiveName, NAMES_AND_ALIASES } from "./config/directives.ts";
 import { BadValue } from "./config/kinds.ts";
-import { splitArgs } from "./config/split_args.ts";
 import { Log } from "./server/log.ts";
 import { Server } from "./server/server.ts";
 
@@ -69,7 +68,7 @@ function setDirective(config: Config, word: string, value: DirectiveValue): void
   if (name === undefined) throw new TypeError(`Cannot start: "${word}" is no directive.`);
   const text = typeof value === "boolean" ? (value ? "yes" : "no") : String(value);
   try {
-    config.readLine(name, text === "" ? [""] : splitArgs(text) ?? [text], false);
+    config.readLine(name, [text], false);
   } catch (error) {
     if (!(error instanceof BadValue)) throw error;
     throw new TypeError(`Cannot start: ${word} cannot be "${text}": ${error.reason}.`);

@@ -129,8 +129,6 @@ export interface CommandSpec {
   /** Absent only on a container, whose subcommands have handlers of their own. */
   readonly handler?: Handler;
   readonly subcommands?: readonly CommandSpec[];
-  /** A container's lines of HELP, between Redis's first line and its last two. */
-  readonly help?: readonly string[];
 }
 
 /** The usual key specification: `count` keys from `first` on (a negative `last` counts from the end). */
