@@ -3,6 +3,7 @@ import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/
 import { serve } from "../lib/mod.ts";
 import { ListenError } from "../lib/server/listen.ts";
 import { startPair } from "./support/differential.ts";
+import { eventually } from "./support/eventually.ts";
 import { RespClient } from "./support/resp_client.ts";
 import { redisTest } from "./support/skip.ts";
 
@@ -142,8 +143,11 @@ Deno.test({
 });
 
 /** A self-signed certificate for localhost, made by openssl; undefined where there is none. */
-async function selfSigned(dir: string): Promise<{ cert: string; key: string } | undefined> {
-  const [cert, key] = [`${dir}/cert.pem`, `${dir}/key.pem`];
+async function selfSigned(
+  dir: string,
+  name = "own",
+): Promise<{ cert: string; key: string } | undefined> {
+  const [cert, key] = [`${dir}/${name}.crt`, `${dir}/${name}.key`];
   // deno-fmt-ignore
   const args = [
     "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
@@ -197,6 +201,41 @@ Deno.test("tls-port serves TLS with the certificate, beside TCP", async () => {
     using _silent = await RespClient.connect(tlsPort);
     using again = await connectTls();
     assertEquals(await again.ask("PING"), "+PONG");
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+});
+
+Deno.test("CONFIG SET renews the TLS certificate, or refuses and keeps the old one", async () => {
+  const dir = await Deno.makeTempDir({ prefix: "redino_tls_" });
+  try {
+    const [old, renewed] = [await selfSigned(dir, "old"), await selfSigned(dir, "renewed")];
+    assert(old !== undefined && renewed !== undefined, "openssl makes this test's certificates");
+    const tlsPort = freePort();
+    await using server = await serve({
+      port: 0,
+      "tls-port": tlsPort,
+      "tls-cert-file": old.cert,
+      "tls-key-file": old.key,
+    });
+    const pingTrusting = async (cert: string) => {
+      const caCerts = [await Deno.readTextFile(cert)];
+      const conn = await Deno.connectTls({ hostname: "localhost", port: tlsPort, caCerts });
+      using client = new RespClient(conn);
+      return await client.ask("PING");
+    };
+    using client = await RespClient.connect(server.port);
+    assertEquals(
+      await client.ask("CONFIG", "SET", "tls-cert-file", renewed.cert),
+      "-ERR CONFIG SET failed (possibly related to argument 'tls-cert-file') - Unable to update TLS configuration. Check server logs.",
+    );
+    assertEquals(await pingTrusting(old.cert), "+PONG");
+    const set = ["CONFIG", "SET", "tls-cert-file", renewed.cert, "tls-key-file", renewed.key];
+    assertEquals(await client.ask(...set), "+OK");
+    await eventually(() =>
+      pingTrusting(renewed.cert).then((reply) => reply === "+PONG", () => false)
+    );
+    assertEquals(await client.ask("PING"), "+PONG");
   } finally {
     await Deno.remove(dir, { recursive: true });
   }

@@ -65,10 +65,24 @@ export function applyConfig(server: Server): void {
   use(config, "loglevel", (level) => {
     log.level = level;
   });
-  const cannotListen = "Unable to listen on this port. Check server logs.";
-  config.onChange("port", () => listenAnew(server, cannotListen));
-  config.onChange("tls-port", () => listenAnew(server, cannotListen));
-  config.onChange("bind", () => listenAnew(server, "Failed to bind to specified addresses."));
+  const { listeners } = server;
+  const move = () => {
+    const { port } = config.values;
+    // Any port will do where 0 is asked for: the one it has, too.
+    listeners.move(port === 0 ? listeners.port : port);
+  };
+  const renewTls = () => listeners.renewTls();
+  const checkLogs = "Check server logs.";
+  const listenDirectives = [
+    ["port", move, `Unable to listen on this port. ${checkLogs}`],
+    ["tls-port", move, `Unable to listen on this port. ${checkLogs}`],
+    ["bind", move, "Failed to bind to specified addresses."],
+    ["tls-cert-file", renewTls, `Unable to update TLS configuration. ${checkLogs}`],
+    ["tls-key-file", renewTls, `Unable to update TLS configuration. ${checkLogs}`],
+  ] as const;
+  for (const [name, listen, refusal] of listenDirectives) {
+    config.onChange(name, () => tryToListen(server, listen, refusal));
+  }
   config.onChange("hz", () => server.cron.start());
   config.onChange("requirepass", (password) => {
     // As in Redis, whoever is connected stays so when the password goes or comes.
@@ -82,12 +96,10 @@ function chooseTiming(server: Server): void {
   server.timesEachCommand = slowlog.thresholdUsec < TIMED_BELOW_USEC || latency.thresholdMs > 0;
 }
 
-/** Listens where the configuration says now; returns `refusal` where that cannot be. */
-function listenAnew(server: Server, refusal: string): string | undefined {
-  const { port } = server.config.values;
+/** Returns `refusal` where the server cannot listen as it should. */
+function tryToListen(server: Server, listen: () => void, refusal: string): string | undefined {
   try {
-    // Any port will do where 0 is asked for: the one it has, too.
-    server.listenTcp(port === 0 ? server.port : port);
+    listen();
     return undefined;
   } catch (error) {
     if (!(error instanceof ListenError)) throw error;

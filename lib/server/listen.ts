@@ -25,9 +25,8 @@ export function listenTcp(
   try {
     bindAll("tcp", values.bind, port, (address) => Deno.listen(address), before, listeners);
     if (values["tls-port"] > 0) {
-      const cert = readPem(values["tls-cert-file"], "tls-cert-file");
-      const key = readPem(values["tls-key-file"], "tls-key-file");
-      const bind = (address: Address) => Deno.listenTls({ ...address, cert, key });
+      const pem = readPems(values);
+      const bind = (address: Address) => Deno.listenTls({ ...address, ...pem });
       bindAll("tls", values.bind, values["tls-port"], bind, before, listeners);
     }
   } catch (error) {
@@ -35,6 +34,23 @@ export function listenTcp(
     throw error;
   }
   return listeners;
+}
+
+/** Throws ListenError where the certificate and its key cannot be used. */
+export function checkTls(values: ConfigValues): void {
+  try {
+    Deno.listenTls({ hostname: "127.0.0.1", port: 0, ...readPems(values) }).close();
+  } catch (error) {
+    if (error instanceof ListenError) throw error;
+    throw new ListenError(`Cannot use the TLS certificate or its key: ${reason(error)}.`);
+  }
+}
+
+function readPems(values: ConfigValues): { cert: string; key: string } {
+  return {
+    cert: readPem(values["tls-cert-file"], "tls-cert-file"),
+    key: readPem(values["tls-key-file"], "tls-key-file"),
+  };
 }
 
 interface Address {

@@ -19,7 +19,7 @@ import { Cron } from "./cron.ts";
 import { Effects } from "./effects.ts";
 import { GATE } from "./gates.ts";
 import { LatencyMonitor } from "./latency.ts";
-import { listenTcp, listenUnix, type TcpListeners } from "./listen.ts";
+import { Listeners } from "./listeners.ts";
 import type { Log } from "./log.ts";
 import { ReplyError } from "../resp/reply_error.ts";
 import { latin1Bytes } from "../bytes/text.ts";
@@ -72,6 +72,7 @@ export class Server implements AsyncDisposable {
   readonly activeExpiry: ActiveExpiry;
   readonly eviction: Eviction;
   readonly cron: Cron;
+  readonly listeners: Listeners;
   /** What every connection's decoder accepts. */
   readonly requestLimits: RequestLimits;
   readonly onErrorReply = (line: string) => this.stats.noteError(line);
@@ -86,10 +87,6 @@ export class Server implements AsyncDisposable {
   /** Whether every command is timed by itself, because the slow log or the latency monitor wants to know. */
   timesEachCommand = false;
 
-  #tcpListeners: TcpListeners = new Map();
-  #unixListener: Deno.Listener | undefined;
-  /** A loop for each listener, which ends after it was closed and so set free what it had bound. */
-  readonly #accepting = new Set<Promise<void>>();
   #nextClientId = 1;
   /** Clients with replies to send at the end of the running batch. */
   #flushes: Client[] = [];
@@ -130,6 +127,7 @@ export class Server implements AsyncDisposable {
       (run) => this.#runLater(run),
     );
     this.cron = new Cron(this);
+    this.listeners = new Listeners(this.config, this.log, (conn) => this.#welcome(conn));
     const notifications = new KeyspaceNotifications(this.pubsub, this.effects);
     this.effects.onEvent = (event, db, key) => notifications.publish(event, db, key);
     applyConfig(this);
@@ -137,47 +135,18 @@ export class Server implements AsyncDisposable {
 
   /** Binds every address of the configuration and serves; throws ListenError. */
   listen(): void {
-    const { values } = this.config;
-    this.listenTcp(values.port);
-    if (values.unixsocket !== "") {
-      try {
-        this.#unixListener = listenUnix(values);
-      } catch (error) {
-        for (const listener of this.#tcpListeners.values()) listener.close();
-        throw error;
-      }
-      this.#serve(this.#unixListener);
-    }
+    this.listeners.open();
     this.cron.start();
-  }
-
-  /**
-   * Listens on `port`, or a free one if that is 0, and where else the configuration says, and no
-   * longer anywhere else; connections stay. Throws ListenError, and then listens as before.
-   */
-  listenTcp(port: number): void {
-    const before = this.#tcpListeners;
-    const now = listenTcp(this.config.values, port, before);
-    this.#tcpListeners = now;
-    for (const [name, listener] of before) if (!now.has(name)) listener.close();
-    for (const [name, listener] of now) if (!before.has(name)) this.#serve(listener);
-  }
-
-  get #listeners(): Deno.Listener[] {
-    const listeners = [...this.#tcpListeners.values()];
-    if (this.#unixListener !== undefined) listeners.push(this.#unixListener);
-    return listeners;
   }
 
   /** The TCP port in use, also where the configuration asked for any (`port 0`). */
   get port(): number {
-    for (const { addr } of this.#listeners) if (addr.transport === "tcp") return addr.port;
-    return 0;
+    return this.listeners.port;
   }
 
   /** Every address that it listens on. */
   get addresses(): readonly Deno.Addr[] {
-    return this.#listeners.map(({ addr }) => addr);
+    return this.listeners.addresses;
   }
 
   /** Resolves when the server has closed, by {@link Server.close} or SHUTDOWN. */
@@ -358,9 +327,9 @@ export class Server implements AsyncDisposable {
     this.cron.stop();
     clearTimeout(this.#later);
     this.pause.end();
-    for (const listener of this.#listeners) listener.close();
+    const listenersClosed = this.listeners.close();
     for (const client of this.clients.values()) client.close();
-    Promise.all(this.#accepting).then(() => this.#closed.resolve());
+    listenersClosed.then(() => this.#closed.resolve());
     return this.closed;
   }
 
@@ -368,33 +337,12 @@ export class Server implements AsyncDisposable {
     await this.close();
   }
 
-  #serve(listener: Deno.Listener): void {
-    const accepting = this.#accept(listener).finally(() => this.#accepting.delete(accepting));
-    this.#accepting.add(accepting);
-  }
-
-  async #accept(listener: Deno.Listener): Promise<void> {
-    let failing = false;
-    while (!this.#closing) {
-      try {
-        const conn = await listener.accept();
-        if (this.#closing) return conn.close();
-        this.#welcome(conn);
-        failing = false;
-      } catch (error) {
-        if (error instanceof Deno.errors.BadResource) return;
-        // Out of file descriptors, say: that passes, so wait, and say it once.
-        if (!failing) this.log.warning(`Accepting a connection failed: ${error}`);
-        failing = true;
-        await new Promise((resolve) => setTimeout(resolve, ACCEPT_AGAIN_MS));
-      }
-    }
-  }
-
   #welcome(conn: Deno.Conn): void {
     const refusal = this.#refusal(conn);
     if (refusal !== undefined) {
       this.stats.rejectedConnections++;
+      // Over TLS he can only be told after a handshake, which he may never finish.
+      if ("handshake" in conn) return conn.close();
       conn.write(latin1Bytes(`-${refusal}\r\n`)).catch(() => {}).finally(() => conn.close());
       return;
     }
@@ -421,8 +369,6 @@ export interface ShutdownOptions {
   readonly now: boolean;
   readonly force: boolean;
 }
-
-const ACCEPT_AGAIN_MS = 100;
 
 const PROTECTED =
   "DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the default user. In this mode connections are only accepted from the loopback interface. If you want to connect from external computers to Redis you may adopt one of the following solutions: 1) Just disable protected mode sending the command 'CONFIG SET protected-mode no' from the loopback interface by connecting to Redis from the same host the server is running, however MAKE SURE Redis is not publicly accessible from internet if you do so. Use CONFIG REWRITE to make this change permanent. 2) Alternatively you can just disable the protected mode by editing the Redis configuration file, and setting the protected mode option to 'no', and then restarting the server. 3) If you started the server manually just for testing, restart it with the '--protected-mode no' option. 4) Setup a an authentication password for the default user. NOTE: You only need to do one of the above things in order for the server to start accepting connections from the outside.";
