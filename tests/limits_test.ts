@@ -201,6 +201,27 @@ Deno.test("client-output-buffer-limit cuts a reader off that does not read, and 
   assertEquals(await other.ask("STRLEN", "k"), `:${1024 * 1024}`);
 });
 
+Deno.test("a client cut off while its command runs leaves nothing behind that it asked for then", async () => {
+  await using server = await serveOpen({
+    port: 0,
+    "client-output-buffer-limit": "normal 20kb 0 0 pubsub 20kb 0 0",
+  });
+  using other = await RespClient.connect(server.port);
+  await other.send("SET", "k", "x".repeat(100_000));
+  using subscriber = await RespClient.connect(server.port);
+  const channels = Array.from({ length: 5000 }, (_, i) => `channel:${i}`);
+  await subscriber.post("SUBSCRIBE", ...channels);
+  using executor = await RespClient.connect(server.port);
+  for (const line of ["MULTI", "GET k", "SUBSCRIBE c", "CLIENT TRACKING ON", "MONITOR", "EXEC"]) {
+    await executor.post(...line.split(" "));
+  }
+  await eventually(() => server.stats.outputBufferDisconnections === 2);
+  assertEquals(await other.ask("PUBSUB", "CHANNELS"), "[]");
+  assertEquals(await other.ask("PUBLISH", "c", "m"), ":0");
+  assertEquals(server.tracking.clientCount, 0);
+  assertEquals(server.gates, 0);
+});
+
 Deno.test("client-output-buffer-limit's soft limit cuts off who stays above it", async () => {
   let nowMs = 1_800_000_000_000;
   await using server = await serveOpen({

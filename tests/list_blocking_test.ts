@@ -1,5 +1,6 @@
 /** Commands that wait for lists, and how clients that wait for keys are served. */
 import { assert, assertEquals } from "@std/assert";
+import { latin1 } from "../lib/bytes/text.ts";
 import { serve } from "../lib/mod.ts";
 import { Args } from "../lib/resp/args.ts";
 import type { Client } from "../lib/server/client.ts";
@@ -14,7 +15,7 @@ import {
   type Step,
 } from "./support/differential.ts";
 import { eventually } from "./support/eventually.ts";
-import { RespClient, show } from "./support/resp_client.ts";
+import { encodeCommand, RespClient, show } from "./support/resp_client.ts";
 import { redisTest } from "./support/skip.ts";
 
 const BINARY = new Uint8Array([0, 13, 10, 255, 128, 42]);
@@ -312,6 +313,27 @@ redisTest("what a client sent after its blocking command runs when that is done"
   await served(waiter);
   await served(waiter);
 });
+
+redisTest(
+  "bytes that are no request end the connection when the commands before are done",
+  async () => {
+    await using scene = await Scene.start();
+    const waiter = await scene.waiter("BLPOP", "l", 0);
+    for (const client of [waiter.redis, waiter.redino]) {
+      await client.write(`${latin1(encodeCommand(["BLPOP", "m", 0]))}*1\r\nno bulk\r\n`);
+    }
+    await scene.act(["RPUSH", "l", "a"]);
+    await served(waiter);
+    await scene.blocked(1);
+    await scene.act(["RPUSH", "m", "b"]);
+    await served(waiter);
+    const [redis, redino] = await Promise.all([
+      waiter.redis.readToEnd(),
+      waiter.redino.readToEnd(),
+    ]);
+    assertEquals(latin1(redino), latin1(redis));
+  },
+);
 
 redisTest("serving tells of the events of which Redis tells", async () => {
   await using scene = await Scene.start();

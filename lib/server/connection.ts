@@ -159,6 +159,10 @@ export class Connection {
     );
   }
 
+  get closed(): boolean {
+    return this.#closed;
+  }
+
   /** Closes as soon as nothing is left to send. */
   closeWhenSent(): void {
     this.#closeWhenSent = true;

@@ -142,6 +142,8 @@ export class Router {
     args.buf = NO_BYTES;
     args.hashed = false;
     this.#server.current = undefined;
+    // A command that outgrew the output limits went on, and may have subscribed after all.
+    if (client.connection.closed) this.#server.clientGone(client);
     if (client.halted) return;
     if (batch.error !== undefined) this.#refuse(client, batch.error);
     if (batch.overflow) this.#server.limitInput(client, true);
@@ -154,7 +156,9 @@ export class Router {
       const batch = pending.peek();
       if (batch === undefined) break;
       this.#run(client, batch);
-      if (batch.at < batch.used) break;
+      // What ends a batch without being a command is still to come, too.
+      const ended = batch.error === undefined && !batch.overflow;
+      if (batch.at < batch.used || (client.halted && !ended)) break;
       pending.shift();
       client.pendingBytes -= batch.heldBytes;
     }
