@@ -170,3 +170,15 @@ redisTest("CONFIG RESETSTAT starts INFO's statistics anew", async () => {
     );
   }
 });
+
+redisTest("CONFIG RESETSTAT forgets what came before it in the same pipeline", async () => {
+  await using pair: Pair = await startPair({ config: {} });
+  for (const client of [pair.redis, pair.redino]) {
+    await client.write("GET k\r\nGET k\r\nCONFIG RESETSTAT\r\nSTRLEN k\r\nPING\r\n");
+    for (let i = 0; i < 5; i++) await client.read();
+  }
+  assertEquals(
+    await infoLines(pair.redino, "commandstats", /^cmdstat_/),
+    await infoLines(pair.redis, "commandstats", /^cmdstat_/),
+  );
+});
