@@ -34,6 +34,9 @@ const CHANGED_IN_7_2: Readonly<Record<string, Plain>> = {
   "bzpopmin": { flags: ["write", "blocking", "fast"] },
   "command|getkeys": { arity: -3 },
   "command|getkeysandflags": { arity: -3 },
+  "georadius_ro": { history: ["6.2.0", "7.0.0"] },
+  "georadiusbymember": { history: ["6.2.0", "7.0.0"] },
+  "georadiusbymember_ro": { history: ["6.2.0", "7.0.0"] },
   "psetex": {
     doc_flags: ["deprecated"],
     deprecated_since: "2.6.12",

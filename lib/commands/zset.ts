@@ -4,24 +4,11 @@ import type { Args } from "../resp/args.ts";
 import { NOT_A_FLOAT, ReplyError, SYNTAX_ERROR } from "../resp/reply_error.ts";
 import type { Client } from "../server/client.ts";
 import { TYPE } from "../store/database.ts";
-import { EVENT } from "../store/events.ts";
-import { hashBytes } from "../bytes/hash.ts";
-import {
-  ADD,
-  ADDED,
-  addedScore,
-  createZset,
-  enlargeZset,
-  largeZset,
-  zsetAdd,
-  zsetLength,
-  zsetRank,
-  zsetRemove,
-  zsetScore,
-} from "../store/zset_value.ts";
+import { ADD, zsetLength, zsetRank, zsetRemove, zsetScore } from "../store/zset_value.ts";
 import { readTyped, writeTyped } from "./arguments.ts";
 import { type CommandSpec, keys } from "./spec.ts";
 import { membersRemoved } from "./zset_access.ts";
+import { addMembers } from "./zset_add.ts";
 import { ZSET_ALGEBRA_COMMANDS } from "./zset_algebra.ts";
 import { ZSET_POP_COMMANDS } from "./zset_pop.ts";
 import { ZSET_RANGE_COMMANDS } from "./zset_range.ts";
@@ -44,7 +31,7 @@ export const ZSET_COMMANDS = [
       ["3.0.2", "Takes `XX`, `NX`, `CH` and `INCR`."],
       ["6.2.0", "Takes `GT` and `LT`."],
     ],
-    handler: (client, args) => add(client, args, 0, "zadd"),
+    handler: (client, args) => add(client, args, 0),
   },
   {
     name: "zincrby",
@@ -56,7 +43,7 @@ export const ZSET_COMMANDS = [
     summary: "Adds to a member's score.",
     syntax: "key:key increment:integer member:string",
     keys: keys("RW access update"),
-    handler: (client, args) => add(client, args, ADD.incr, "zincr"),
+    handler: (client, args) => add(client, args, ADD.incr),
   },
   {
     name: "zrem",
@@ -148,14 +135,12 @@ const NX_WITH_COMPARISON = new ReplyError(
 const ONE_INCREMENT = new ReplyError(
   "ERR INCR option supports a single increment-element pair",
 );
-const NOT_A_NUMBER = new ReplyError("ERR resulting score is not a number (NaN)");
 
 /** The scores of a running ZADD. */
 let scores = new Float64Array(16);
 
 /** ZADD and ZINCRBY: `how` has bits of {@link ADD} that the command itself says. */
-function add(client: Client, args: Args, how: number, event: string): void {
-  const { db, reply, server } = client;
+function add(client: Client, args: Args, how: number): void {
   let first = 2;
   let countsUpdates = false;
   for (; first < args.count; first++) {
@@ -180,35 +165,7 @@ function add(client: Client, args: Args, how: number, event: string): void {
     if (score === undefined) throw NOT_A_FLOAT;
     scores[i] = score;
   }
-
-  let entry = writeTyped(client, args, 1, TYPE.zset);
-  const limits = server.config.values;
-  if (entry === 0) {
-    if ((how & ADD.xx) !== 0) return increments ? reply.nil() : reply.integer(0);
-    const { buf } = args;
-    const [off, len] = [args.off(1), args.len(1)];
-    const hash = args.hashed ? args.hash : hashBytes(buf, off, len);
-    entry = createZset(db, buf, off, len, hash, pairs, args.len(first + 1), limits);
-  } else if (pairs > limits["zset-max-listpack-entries"] && largeZset(db, entry) === undefined) {
-    enlargeZset(db, entry);
-  }
-  let added = 0;
-  let updated = 0;
-  let result: number = ADDED.nothing;
-  for (let i = 0; i < pairs; i++) {
-    const arg = first + 2 * i + 1;
-    result = zsetAdd(db, entry, args.buf, args.off(arg), args.len(arg), scores[i]!, how, limits);
-    if (result === ADDED.nan) throw NOT_A_NUMBER;
-    if (result === ADDED.added) added++;
-    else if (result === ADDED.updated) updated++;
-  }
-  if (added + updated > 0) {
-    client.changed(args, 1, EVENT.zset, increments ? "zincr" : event);
-    server.effects.dirty += added + updated - 1;
-  }
-  if (!increments) reply.integer(countsUpdates ? added + updated : added);
-  else if (result === ADDED.nothing) reply.nil();
-  else reply.double(addedScore);
+  addMembers(client, args, how, countsUpdates, first + 1, 2, scores, pairs);
 }
 
 function checkConditions(how: number): void {
