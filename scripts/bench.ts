@@ -1,7 +1,13 @@
 /** `deno task bench`: measures Redino beside redis-server on this machine; see {@link USAGE}. */
 import { parseArgs } from "@std/cli/parse-args";
 import { measureGrowth, showGrowth } from "./bench/growth.ts";
-import { measureIdle, measureMemory, showSpace } from "./bench/space.ts";
+import {
+  measureCollections,
+  measureIdle,
+  measureMemory,
+  showCollections,
+  showSpace,
+} from "./bench/space.ts";
 import { measureThroughput, showThroughput } from "./bench/throughput.ts";
 
 const USAGE = `Measures Redino beside redis-server and prints a Markdown table.
@@ -15,13 +21,14 @@ deno task bench [options]            requests a second and processor time a requ
   --keys N          different keys (100000)
   --requests N      a round (as many as take about 1.5 s)
 deno task bench --memory             what --keys (1000000) keys with values of --size cost
+deno task bench --collections        what hashes, sets, lists, sorted sets and streams cost
 deno task bench --growth             how long a client waits while --keys (5000000) are written
 deno task bench --idle               what --clients (10000) idle connections cost
   --json FILE       writes the figures to FILE too
 `;
 
 const flags = parseArgs(Deno.args, {
-  boolean: ["help", "memory", "growth", "idle"],
+  boolean: ["help", "memory", "collections", "growth", "idle"],
   string: ["tests", "pipeline", "rounds", "clients", "size", "keys", "requests", "json"],
   unknown: (arg) => {
     console.error(`Unknown argument: ${arg}\n\n${USAGE}`);
@@ -42,6 +49,10 @@ async function measure(): Promise<{ text: string; rows: readonly unknown[] }> {
   if (flags.memory) {
     const rows = await measureMemory(count("keys", flags.keys, 1_000_000), size);
     return { text: showSpace("key", rows), rows };
+  }
+  if (flags.collections) {
+    const rows = await measureCollections();
+    return { text: showCollections(rows), rows };
   }
   if (flags.growth) {
     const rows = await measureGrowth(count("keys", flags.keys, 5_000_000), size);

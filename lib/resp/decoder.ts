@@ -12,6 +12,7 @@
  * - Bytes that are no request end the stream: the last batch carries the error, the router answers
  *   it after the commands before it and closes.
  */
+import { BufferPool } from "../bytes/buffer_pool.ts";
 import { latin1 } from "../bytes/text.ts";
 import { parseInteger } from "../bytes/integer.ts";
 
@@ -34,8 +35,7 @@ const MAX_INLINE = 64 * 1024;
 const MAX_ARGUMENTS = 0x7fffffff;
 const UNAUTHENTICATED_ARGUMENTS = 10;
 const UNAUTHENTICATED_BULK = 16 * 1024;
-/** Longer carries (bytes) and spans (words) are let go when they have served once. */
-const KEPT_BYTES = 64 * 1024;
+/** Longer spans are let go when they have served once. */
 const KEPT_WORDS = 4 * 1024;
 
 /** What a header's number may be beside a count: any negative one, and the two cases of no line end. */
@@ -45,6 +45,8 @@ const TOO_LONG = -3;
 
 /** Room that a carry has for what follows: a chunk as connections read them, and then some. */
 const SLACK = 20 * 1024;
+const CARRY_BYTES = 40 * 1024;
+const carries = new BufferPool(CARRY_BYTES, 64);
 /** About what a CommandBatch takes beside its arrays. */
 const BATCH_BYTES = 256;
 
@@ -114,12 +116,21 @@ const enum Stop {
 
 /** A TransformStream from bytes to {@link CommandBatch}es. */
 export class RespDecoder extends TransformStream<Uint8Array, CommandBatch> {
+  readonly #parser: Parser;
+
   /**
    * `onConsumed` is called when a chunk gave no batch, so that nobody else can say that its bytes are
    * not needed any more.
    */
   constructor(requester: Requester, onConsumed: () => void = () => {}) {
-    super(new Parser(requester, onConsumed), undefined, { highWaterMark: 0 });
+    const parser = new Parser(requester, onConsumed);
+    super(parser, undefined, { highWaterMark: 0 });
+    this.#parser = parser;
+  }
+
+  /** The last batch was run: buffers that it pointed into serve others. */
+  batchDone(): void {
+    this.#parser.batchDone();
   }
 }
 
@@ -172,6 +183,14 @@ class Parser implements Transformer<Uint8Array, CommandBatch> {
     }
   }
 
+  /** Gives the carries back unless an incomplete command stands in one. */
+  batchDone(): void {
+    if (this.#carried > 0 || this.#missing > 0) return;
+    carries.give(this.#carry);
+    carries.give(this.#spare);
+    this.#carry = this.#spare = NO_BYTES;
+  }
+
   /** Stops at each limit until the router has run the commands before it: they may be AUTH. */
   async #decodeInSteps(controller: TransformStreamDefaultController<CommandBatch>): Promise<void> {
     try {
@@ -213,8 +232,9 @@ class Parser implements Transformer<Uint8Array, CommandBatch> {
   #joinCarry(chunk: Uint8Array): void {
     const need = this.#carried + chunk.length;
     if (need > this.#carry.length) {
-      const grown = new Uint8Array(need + SLACK);
+      const grown = carryFor(need);
       grown.set(this.#carry.subarray(0, this.#carried));
+      carries.give(this.#carry);
       this.#carry = grown;
     }
     this.#carry.set(chunk, this.#carried);
@@ -226,10 +246,7 @@ class Parser implements Transformer<Uint8Array, CommandBatch> {
   /** Moves the bytes of the incomplete command to a carry and its spans to the batch's end. */
   #keepRest(): void {
     const rest = this.#end - this.#start;
-    if (rest === 0 && this.#missing === 0) {
-      this.#carry = this.#spare = NO_BYTES;
-      return;
-    }
+    if (rest === 0 && this.#missing === 0) return;
     if (rest > this.#requester.limits.maxQueryBytes) this.#batch.overflow = true;
     const expected = this.#bulk < 0 ? rest : this.#pos - this.#start + this.#bulk + 2;
     const need = Math.max(rest, expected);
@@ -241,10 +258,13 @@ class Parser implements Transformer<Uint8Array, CommandBatch> {
       }
       // The batch still points into this carry: the next one goes on in the other.
       into = this.#spare;
-      this.#spare = this.#carry.length > KEPT_BYTES ? NO_BYTES : this.#carry;
+      this.#spare = this.#carry.length > CARRY_BYTES ? NO_BYTES : this.#carry;
     }
     // With room for the chunk that completes the command and brings more behind it.
-    if (into.length < need + SLACK) into = new Uint8Array(need + SLACK);
+    if (into.length < need + SLACK) {
+      carries.give(into);
+      into = carryFor(need);
+    }
     into.set(this.#buf.subarray(this.#start, this.#end));
     const spans = this.#batch.spans;
     if (this.#missing > 0) {
@@ -454,6 +474,11 @@ class Parser implements Transformer<Uint8Array, CommandBatch> {
       count++;
     }
   }
+}
+
+/** A buffer for an incomplete command that needs so many bytes, and a chunk behind it. */
+function carryFor(need: number): Uint8Array {
+  return need + SLACK <= CARRY_BYTES ? carries.take() : new Uint8Array(need + SLACK);
 }
 
 const DOUBLE = 0x22;

@@ -6,6 +6,7 @@
  * is what `client-output-buffer-limit` limits. Format: the RESP and RESP3 specifications.
  */
 import { copyBytes } from "../bytes/arena.ts";
+import { BufferPool } from "../bytes/buffer_pool.ts";
 import { decimalLength, formatInteger } from "../bytes/integer.ts";
 import { formatDouble } from "../bytes/double.ts";
 import { Queue } from "../bytes/queue.ts";
@@ -20,7 +21,7 @@ const OWN_CHUNK = 64 * 1024;
 /** {@link ReplyWriter.shared} does not copy from here on. */
 export const SHARED_FROM = OWN_CHUNK;
 
-const pool: Uint8Array[] = [];
+const pool = new BufferPool(FIRST_CHUNK, POOLED_CHUNKS);
 const EMPTY: Uint8Array = new Uint8Array(0);
 
 /** What is to be sent next: the first `length` bytes of an array. */
@@ -35,7 +36,7 @@ export class Chunk {
 
   /** Lets other clients write to the array, now that it was sent. */
   recycle(): void {
-    if (this.bytes.length === FIRST_CHUNK && pool.length < POOLED_CHUNKS) pool.push(this.bytes);
+    pool.give(this.bytes);
   }
 }
 
@@ -312,7 +313,7 @@ export class ReplyWriter {
     this.#close();
     if (last > 0) this.onGrow?.();
     const size = Math.max(need, Math.min(LARGEST_CHUNK, Math.max(FIRST_CHUNK, 2 * last)));
-    this.#buf = (size === FIRST_CHUNK ? pool.pop() : undefined) ?? new Uint8Array(size);
+    this.#buf = size === FIRST_CHUNK ? pool.take() : new Uint8Array(size);
   }
 
   #close(): void {

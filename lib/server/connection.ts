@@ -135,7 +135,10 @@ export class Connection {
         router.runBatch(client, batch);
         // A decoder that waits for this batch still needs the bytes behind it.
         if (batch.done !== undefined) batch.done();
-        else source.read();
+        else {
+          decoder.batchDone();
+          source.read();
+        }
       }
     } catch (error) {
       this.#server.reportBug("a connection", error);

@@ -31,6 +31,91 @@ export async function measureMemory(keys: number, size: number): Promise<SpaceRo
   return rows;
 }
 
+/** Collections whose memory is compared: how many commands make one data set, and the i-th of them. */
+const COLLECTIONS: readonly {
+  readonly name: string;
+  readonly commands: number;
+  readonly command: (i: number) => string[];
+}[] = [
+  {
+    name: "100,000 hashes of 10 fields",
+    commands: 100_000,
+    command: (i) => ["HSET", `hash:${i}`, ...ten((k) => [`field:${k}`, `value:${k}`])],
+  },
+  {
+    name: "100,000 sorted sets of 10",
+    commands: 100_000,
+    command: (i) => ["ZADD", `zset:${i}`, ...ten((k) => [String(i + k), `member:${k}`])],
+  },
+  {
+    name: "a set of 1,000,000",
+    commands: 100_000,
+    command: (i) => ["SADD", "set", ...ten((k) => [`member:${10 * i + k}`])],
+  },
+  {
+    name: "a list of 1,000,000",
+    commands: 100_000,
+    command: (i) => ["RPUSH", "list", ...ten((k) => [`element:${10 * i + k}`])],
+  },
+  {
+    name: "a sorted set of 1,000,000",
+    commands: 100_000,
+    command: (i) => ["ZADD", "zset", ...ten((k) => [String(10 * i + k), `member:${10 * i + k}`])],
+  },
+  {
+    name: "a stream of 1,000,000",
+    commands: 1_000_000,
+    command: (i) => ["XADD", "stream", `${1 + i}-0`, "field", `value:${i}`],
+  },
+];
+
+function ten(words: (k: number) => string[]): string[] {
+  return Array.from({ length: 10 }, (_, k) => words(k)).flat();
+}
+
+/**
+ * What RSS grows by for each of {@link COLLECTIONS}, on servers of its own. They have done a tenth of
+ * the work before and forgotten it, so that the growth is the data's and not the runtime's.
+ */
+export async function measureCollections(): Promise<CollectionRow[]> {
+  const rows: CollectionRow[] = [];
+  for (const { name, commands, command } of COLLECTIONS) {
+    const subjects = await startBoth();
+    await using _redino = subjects[0];
+    await using _redis = subjects[1];
+    const grown: (number | undefined)[] = [];
+    for (const subject of subjects) {
+      await load(subject.port, commands / 10, command);
+      await load(subject.port, 1, () => ["FLUSHALL"]);
+      const before = rssBytes(subject);
+      await load(subject.port, commands, command);
+      grown.push(row(subject, commands, before).growthBytes);
+    }
+    rows.push({ name, redinoBytes: grown[0], redisBytes: grown[1] });
+  }
+  return rows;
+}
+
+export interface CollectionRow {
+  readonly name: string;
+  readonly redinoBytes: number | undefined;
+  readonly redisBytes: number | undefined;
+}
+
+export function showCollections(rows: readonly CollectionRow[]): string {
+  return table(
+    ["data", "Redino growth MB", "Redis growth MB", "Redino/Redis"],
+    rows.map(({ name, redinoBytes, redisBytes }) => [
+      name,
+      megabytes(redinoBytes),
+      megabytes(redisBytes),
+      redinoBytes === undefined || redisBytes === undefined
+        ? "-"
+        : (redinoBytes / redisBytes).toFixed(2),
+    ]),
+  );
+}
+
 /** RSS before and after `connections` clients connected and said PING once. */
 export async function measureIdle(connections: number): Promise<SpaceRow[]> {
   const subjects = await startBoth(["--maxclients", String(connections + 100)]);
