@@ -179,18 +179,18 @@ export class Stream implements StoredObject {
   /** A copy of all of it in an arena, the same one or another. */
   copy(arena: Arena): Stream {
     const copy = new Stream(arena);
-    const { blocks } = this;
-    copy.blocks.copyFrom(blocks);
-    for (let place = blocks.first; place !== NO_RECORD; place = blocks.next(place)) {
-      const words = blocks.words(place);
-      const at = blocks.at(place);
-      const ref = words[at + BLOCK_REF]!;
-      const bytes = words[at + BLOCK_BYTES]!;
-      copy.blocks.words(place)[copy.blocks.at(place) + BLOCK_REF] = arena.put(
-        this.arena.buf(ref, bytes),
-        this.arena.off(ref, bytes),
-        bytes,
-      );
+    copy.blocks.copyFrom(this.blocks);
+    for (
+      let place = copy.blocks.first;
+      place !== NO_RECORD;
+      place = copy.blocks.next(place)
+    ) {
+      const words = copy.blocks.words(place);
+      const record = copy.blocks.at(place);
+      const ref = words[record + BLOCK_REF]!;
+      const bytes = words[record + BLOCK_BYTES]!;
+      const { arena: from } = this;
+      words[record + BLOCK_REF] = arena.put(from.buf(ref, bytes), from.off(ref, bytes), bytes);
     }
     copy.length = this.length;
     copyId(this.lastId, copy.lastId);
