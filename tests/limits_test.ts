@@ -67,6 +67,24 @@ Deno.test("a NUL where a header should be is refused like any other byte", async
   );
 });
 
+redisTest("a browser that was made to send a request is cut off before its body runs", async () => {
+  await using pair = await startPair();
+  const set = request("SET", "k", "v");
+  for (
+    const bytes of [
+      `POST / HTTP/1.1\r\nHost: localhost\r\n\r\n${set}`,
+      `post\r\n${set}`,
+      `GET / HTTP/1.1\r\nhost: localhost\r\n\r\n${set}`,
+      `${request("MULTI")}${request("Host:")}${set}${request("EXEC")}`,
+    ]
+  ) {
+    await answerTo(pair.redisPort, bytes);
+    await answerTo(pair.redinoPort, bytes);
+    await compare(pair, [["EXISTS", "k"]]);
+  }
+  await compare(pair, [["ECHO", "POST"]]);
+});
+
 redisTest(
   "proto-max-bulk-len bounds a bulk, also when it is changed under a connection",
   async () => {

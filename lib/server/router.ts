@@ -61,6 +61,9 @@ export class Router {
   /** What ByteMap.prefetch returned; kept so that its loads are not optimised away. */
   prefetched = 0;
 
+  /** When the log last told of a cross-protocol attack. */
+  #attackMs = -Infinity;
+
   /** `latency-tracking`: whether the commands' times go into histograms. */
   tracksLatency = true;
   /** Commands called in the running batch, for the time they share. */
@@ -259,6 +262,10 @@ export class Router {
       const resolved = this.commands.resolve(args);
       if (typeof resolved === "string") {
         client.lastCommand = undefined;
+        if (args.is(0, "POST") || args.is(0, "HOST:")) {
+          this.#abort(client);
+          return undefined;
+        }
         this.#reject(client, undefined, resolved);
         return undefined;
       }
@@ -275,6 +282,18 @@ export class Router {
       return undefined;
     }
     return command;
+  }
+
+  /** A browser was made to talk to us: what follows in the body could be commands. */
+  #abort(client: Client): void {
+    const { log, time } = this.#server;
+    if (time.nowMs - this.#attackMs >= ATTACK_LOG_MS) {
+      this.#attackMs = time.nowMs;
+      log.warning(
+        `Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: commands to Redis. This is likely due to an attacker attempting to use Cross Protocol Scripting to compromise your Redis instance. Connection from ${client.connection.peer} aborted.`,
+      );
+    }
+    client.close();
   }
 
   /** Asks every gate that may apply; runs, queues, postpones or refuses the command. */
@@ -430,6 +449,9 @@ export class Router {
     return usec;
   }
 }
+
+/** The log tells of an attack so seldom that it cannot be flooded. */
+const ATTACK_LOG_MS = 60_000;
 
 const DEBUG_NOT_ALLOWED =
   'ERR DEBUG command not allowed. If the enable-debug-command option is set to "local", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server.';
