@@ -83,7 +83,7 @@ export class ZsetTree {
   /** Adds a member that is not there. */
   insert(score: number, entry: number): void {
     this.#aim(score, entry);
-    this.#descend();
+    this.#descend(false);
     let leaf = this.#leaf;
     let at = this.#at;
     let split = 0;
@@ -109,14 +109,14 @@ export class ZsetTree {
   /** Removes a member that is there with this score. */
   remove(score: number, entry: number): void {
     this.#aim(score, entry);
-    this.#descend();
+    this.#descend(false);
     this.#removeItems(1);
   }
 
   /** Gives a member that is there another score. */
   update(oldScore: number, score: number, entry: number): void {
     this.#aim(oldScore, entry);
-    this.#descend();
+    this.#descend(false);
     this.#aimAtScore(score);
     const words = this.#arena.words(this.#leaf);
     const item = this.#arena.wordOf(this.#leaf) + HEAD + this.#at * LEAF_STRIDE;
@@ -136,7 +136,7 @@ export class ZsetTree {
   /** How many members stand before one that is there with this score. */
   rank(score: number, entry: number): number {
     this.#aim(score, entry);
-    return this.#descend();
+    return this.#descend(true);
   }
 
   /** How many members have a lower score, or with `orEqual` no higher one. */
@@ -144,7 +144,7 @@ export class ZsetTree {
     this.#aimAtScore(score);
     this.#mode = BY_SCORE;
     this.#equal = orEqual ? -1 : 1;
-    return this.#descend();
+    return this.#descend(true);
   }
 
   /** {@link ZsetTree.countBelow} by members' bytes alone: of use where all scores are the same. */
@@ -154,7 +154,7 @@ export class ZsetTree {
     this.#off = off;
     this.#len = len;
     this.#equal = orEqual ? -1 : 1;
-    return this.#descend();
+    return this.#descend(true);
   }
 
   /** The entry at a rank below `count`. */
@@ -258,9 +258,9 @@ export class ZsetTree {
 
   /**
    * Goes down to the first item that is not before what the search looks for, leaving the way in
-   * `#path` and `#steps`, `#leaf` and `#at`; returns how many members come before it.
+   * `#path` and `#steps`, `#leaf` and `#at`; returns how many members come before it, if `ranked`.
    */
-  #descend(): number {
+  #descend(ranked: boolean): number {
     const arena = this.#arena;
     let node = this.#root;
     let rank = 0;
@@ -269,31 +269,47 @@ export class ZsetTree {
       const base = arena.wordOf(node);
       const first = base + HEAD;
       // The last child that does not begin behind it, or the first one.
-      let low = 1;
-      let high = words[base + LENGTH]!;
-      while (low < high) {
-        const middle = (low + high) >>> 1;
-        if (this.#compare(words, first + middle * INNER_STRIDE) <= 0) low = middle + 1;
-        else high = middle;
-      }
-      const step = low - 1;
+      const length = words[base + LENGTH]!;
+      const step = this.#countBefore(words, first, INNER_STRIDE, 1, length, true) - 1;
       this.#path[level] = node;
       this.#steps[level] = step;
-      for (let i = 0; i < step; i++) rank += words[first + i * INNER_STRIDE + COUNT]!;
+      if (ranked) {
+        const end = first + step * INNER_STRIDE;
+        for (let item = first; item < end; item += INNER_STRIDE) rank += words[item + COUNT]!;
+      }
       node = words[first + step * INNER_STRIDE + CHILD]!;
     }
     const words = arena.words(node);
     const base = arena.wordOf(node);
-    let low = 0;
-    let high = words[base + LENGTH]!;
+    this.#leaf = node;
+    this.#at = this.#countBefore(words, base + HEAD, LEAF_STRIDE, 0, words[base + LENGTH]!, false);
+    return rank + this.#at;
+  }
+
+  /**
+   * How many of a node's items are before what the search looks for, or with `orEqual` not behind it:
+   * at least `low`, at most `high`.
+   */
+  #countBefore(
+    words: Int32Array,
+    first: number,
+    stride: number,
+    low: number,
+    high: number,
+    orEqual: boolean,
+  ): number {
+    const byScore = this.#mode !== BY_MEMBER;
+    const wanted = this.#high;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (this.#compare(words, base + HEAD + middle * LEAF_STRIDE) < 0) low = middle + 1;
+      const item = first + middle * stride;
+      const there = words[item]!;
+      // Most scores differ in the upper half already.
+      const order = byScore && there !== wanted ? there - wanted : this.#compare(words, item);
+      if (order < 0 || (orEqual && order === 0)) low = middle + 1;
       else high = middle;
     }
-    this.#leaf = node;
-    this.#at = low;
-    return rank + low;
+    return low;
   }
 
   /** Goes down to the item at a rank, leaving the way as {@link ZsetTree.#descend} does. */
