@@ -7,11 +7,13 @@
  * the member's entry in the set's ByteMap, at whose bytes a search looks only among equal scores.
  *
  *     leaf:  length | previous leaf | next leaf | –   then per member  high | low | entry
- *     inner: length | –             | –         | –   then per child   high | low | entry | child | count
+ *     inner: length | –             | –         | –   then per child   high | low | entry | child
+ *            and, from one place in all nodes on, per child its count
  *
  * `high` and `low` are the double's halves, changed so that signed words in turn order as the doubles
  * do; -0 is 0 here, as it is to a comparison. An inner item's first three words are those of the
- * child's first item; `count` is how many members the child has below it. After each change the way
+ * child's first item; its count is how many members the child has below it. Counts stand together, as
+ * a rank is the sum of many. After each change the way
  * up sets both right. Neighbours that together are short of a node are merged; a node at the end that
  * overflows stays full, so that ascending insertions leave full nodes.
  */
@@ -28,12 +30,13 @@ const HEAD = 4;
 
 const LEAF_STRIDE = 3;
 const LEAF_ROOM = (NODE_BYTES / 4 - HEAD) / LEAF_STRIDE;
-const INNER_STRIDE = 5;
-const INNER_ROOM = Math.floor((NODE_BYTES / 4 - HEAD) / INNER_STRIDE);
+const INNER_STRIDE = 4;
+const INNER_ROOM = Math.floor((NODE_BYTES / 4 - HEAD) / (INNER_STRIDE + 1));
+/** Where the counts of an inner node begin. */
+const COUNTS = HEAD + INNER_ROOM * INNER_STRIDE;
 /** Words of an item. */
 const ENTRY = 2;
 const CHILD = 3;
-const COUNT = 4;
 
 /** More levels than 2^31 members can need. */
 const MAX_HEIGHT = 16;
@@ -274,8 +277,8 @@ export class ZsetTree {
       this.#path[level] = node;
       this.#steps[level] = step;
       if (ranked) {
-        const end = first + step * INNER_STRIDE;
-        for (let item = first; item < end; item += INNER_STRIDE) rank += words[item + COUNT]!;
+        const end = base + COUNTS + step;
+        for (let at = base + COUNTS; at < end; at++) rank += words[at]!;
       }
       node = words[first + step * INNER_STRIDE + CHILD]!;
     }
@@ -318,16 +321,16 @@ export class ZsetTree {
     let node = this.#root;
     for (let level = 0; level < this.#height; level++) {
       const words = arena.words(node);
-      const first = arena.wordOf(node) + HEAD;
+      const base = arena.wordOf(node);
       let step = 0;
       for (;; step++) {
-        const count = words[first + step * INNER_STRIDE + COUNT]!;
+        const count = words[base + COUNTS + step]!;
         if (rank < count) break;
         rank -= count;
       }
       this.#path[level] = node;
       this.#steps[level] = step;
-      node = words[first + step * INNER_STRIDE + CHILD]!;
+      node = words[base + HEAD + step * INNER_STRIDE + CHILD]!;
     }
     this.#leaf = node;
     return rank;
@@ -382,10 +385,14 @@ export class ZsetTree {
     const leftWords = arena.words(left);
     const items = arena.words(right).subarray(from, from + moved * stride);
     leftWords.set(items, to + HEAD + kept * stride);
+    if (!areLeaves) {
+      const counts = from - HEAD + COUNTS;
+      leftWords.set(arena.words(right).subarray(counts, counts + moved), to + COUNTS + kept);
+    }
     leftWords[to + LENGTH] = kept + moved;
     const words = arena.words(node);
-    const at = arena.wordOf(node) + item;
-    words[at + COUNT]! += words[at + INNER_STRIDE + COUNT]!;
+    const count = arena.wordOf(node) + COUNTS + step;
+    words[count]! += words[count + 1]!;
     this.#freeNode(right, areLeaves);
     this.#close(node, INNER_STRIDE, step + 1, 1);
     return true;
@@ -429,26 +436,22 @@ export class ZsetTree {
 
   /** Sets right what a node says of its child: the first item, and `more` members. */
   #mend(node: number, step: number, more: number): void {
-    const item = HEAD + step * INNER_STRIDE;
-    this.#writeChild(
-      node,
-      step,
-      this.#word(node, item + CHILD),
-      this.#word(node, item + COUNT) + more,
-    );
+    const child = this.#word(node, HEAD + step * INNER_STRIDE + CHILD);
+    this.#writeChild(node, step, child, this.#word(node, COUNTS + step) + more);
   }
 
   #writeChild(node: number, step: number, child: number, count: number): void {
     const arena = this.#arena;
     const words = arena.words(node);
-    const at = arena.wordOf(node) + HEAD + step * INNER_STRIDE;
+    const base = arena.wordOf(node);
+    const at = base + HEAD + step * INNER_STRIDE;
     const from = arena.words(child);
     const first = arena.wordOf(child) + HEAD;
     words[at] = from[first]!;
     words[at + 1] = from[first + 1]!;
     words[at + ENTRY] = from[first + ENTRY]!;
     words[at + CHILD] = child;
-    words[at + COUNT] = count;
+    words[base + COUNTS + step] = count;
   }
 
   /** How many members a node has below it. */
@@ -456,7 +459,7 @@ export class ZsetTree {
     const length = this.#word(node, LENGTH);
     if (isLeaf) return length;
     let count = 0;
-    for (let i = 0; i < length; i++) count += this.#word(node, HEAD + i * INNER_STRIDE + COUNT);
+    for (let i = 0; i < length; i++) count += this.#word(node, COUNTS + i);
     return count;
   }
 
@@ -478,7 +481,12 @@ export class ZsetTree {
     const base = arena.wordOf(node);
     const length = words[base + LENGTH]!;
     const items = words.subarray(base + HEAD + kept * stride, base + HEAD + length * stride);
-    arena.words(right).set(items, arena.wordOf(right) + HEAD);
+    const to = arena.wordOf(right);
+    arena.words(right).set(items, to + HEAD);
+    if (stride === INNER_STRIDE) {
+      const counts = words.subarray(base + COUNTS + kept, base + COUNTS + length);
+      arena.words(right).set(counts, to + COUNTS);
+    }
     words[base + LENGTH] = kept;
     this.#setWord(right, LENGTH, length - kept);
     return right;
@@ -490,7 +498,13 @@ export class ZsetTree {
     const base = this.#arena.wordOf(node);
     const length = words[base + LENGTH]!;
     const from = base + HEAD + at * stride;
-    if (at < length) words.copyWithin(from + stride, from, base + HEAD + length * stride);
+    if (at < length) {
+      words.copyWithin(from + stride, from, base + HEAD + length * stride);
+      if (stride === INNER_STRIDE) {
+        const counts = base + COUNTS;
+        words.copyWithin(counts + at + 1, counts + at, counts + length);
+      }
+    }
     words[base + LENGTH] = length + 1;
   }
 
@@ -502,6 +516,10 @@ export class ZsetTree {
     const to = base + HEAD + at * stride;
     if (at + count < length) {
       words.copyWithin(to, to + count * stride, base + HEAD + length * stride);
+      if (stride === INNER_STRIDE) {
+        const counts = base + COUNTS;
+        words.copyWithin(counts + at, counts + at + count, counts + length);
+      }
     }
     words[base + LENGTH] = length - count;
   }
