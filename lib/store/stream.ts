@@ -326,6 +326,11 @@ const STREAM_BYTES = 400;
 
 /** `a - b` modulo 2^64, as a signed integer; each is two words. */
 function difference(a: Int32Array, aAt: number, b: Int32Array, bAt: number): number | bigint {
+  // Nearly always it is small, and a number that needs no double.
+  if (a[aAt] === b[bAt]) {
+    const small = (a[aAt + 1]! - b[bAt + 1]!) | 0;
+    if (small >= 0 && a[aAt + 1]! >>> 0 >= b[bAt + 1]! >>> 0) return small;
+  }
   const low = (a[aAt + 1]! >>> 0) - (b[bAt + 1]! >>> 0);
   const high = (a[aAt]! - b[bAt]! - (low < 0 ? 1 : 0)) | 0;
   const value = high * TWO_32 + (low >>> 0);
