@@ -440,3 +440,41 @@ redisTest("CLIENT LIST tells the length of a queue and the number of watched key
   assertEquals(seen[1], seen[0]);
   assertEquals(seen[1], { multi: "2", ok: true });
 });
+
+redisTest("a full memory refuses what is queued, or EXEC if it fills later", async () => {
+  await using pair = await startPair({ config: {} });
+  await compare(pair, [
+    ["SET", "a", "1"],
+    ["CONFIG", "SET", "maxmemory", "1"],
+    ["MULTI"],
+    ["GET", "a"],
+    ["SET", "a", "2"],
+    ["EXEC"],
+    ["MULTI"],
+    ["GET", "a"],
+    ["DEL", "none"],
+    ["EXEC"],
+    ["CONFIG", "SET", "maxmemory", "0"],
+    ["MULTI"],
+    ["SET", "a", "3"],
+  ]);
+  using other = await pair.connect();
+  await compare(other, [["CONFIG", "SET", "maxmemory", "1"]]);
+  await compare(pair, [["EXEC"], ["EXEC"], ["GET", "a"]]);
+});
+
+redisTest("CLIENT PAUSE WRITE halts EXEC where writes are queued, and only there", async () => {
+  await using pair = await startPair();
+  using other = await pair.connect();
+  await compare(pair, [["MULTI"], ["GET", "a"]]);
+  await compare(other, [["MULTI"], ["SET", "a", "1"]]);
+  using third = await pair.connect();
+  await compare(third, [["CLIENT", "PAUSE", "100000", "WRITE"]]);
+  await compare(pair, [["EXEC"]]);
+  await Promise.all([other.redis.post("EXEC"), other.redino.post("EXEC")]);
+  await compare(third, [["GET", "a"], ["CLIENT", "UNPAUSE"]]);
+  for (const client of [other.redis, other.redino]) {
+    assertEquals(show(await client.read()), "[+OK]");
+  }
+  await compare(third, [["GET", "a"]]);
+});
