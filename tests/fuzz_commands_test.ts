@@ -207,6 +207,8 @@ class Maker {
       case "integer":
       case "unix-time":
         if (rng.oneIn(15)) return rng.pick(NO_INTEGERS);
+        // SRANDMEMBER and its like answer with as many elements as they are asked for.
+        if (name === "count") return String(rng.int(-20, 100));
         return rng.oneIn(3) ? rng.pick(INTEGERS) : String(rng.int(-3, 20));
       case "double":
         return rng.oneIn(15) ? rng.pick(NO_INTEGERS) : rng.pick(DOUBLES);
