@@ -74,8 +74,8 @@ function ten(words: (k: number) => string[]): string[] {
 }
 
 /**
- * What RSS grows by for each of {@link COLLECTIONS}, on servers of its own. They have done a tenth of
- * the work before and forgotten it, so that the growth is the data's and not the runtime's.
+ * What used memory and RSS grow by for each of {@link COLLECTIONS}, on servers of its own. They have
+ * done a tenth of the work before and forgotten it, so that little of the growth is the runtime's.
  */
 export async function measureCollections(): Promise<CollectionRow[]> {
   const rows: CollectionRow[] = [];
@@ -83,35 +83,54 @@ export async function measureCollections(): Promise<CollectionRow[]> {
     const subjects = await startBoth();
     await using _redino = subjects[0];
     await using _redis = subjects[1];
-    const grown: (number | undefined)[] = [];
+    const grown: Growth[] = [];
     for (const subject of subjects) {
       await load(subject.port, commands / 10, command);
       await load(subject.port, 1, () => ["FLUSHALL"]);
-      const before = rssBytes(subject);
+      const rssBefore = rssBytes(subject);
+      const usedBefore = await usedMemory(subject);
       await load(subject.port, commands, command);
-      grown.push(row(subject, commands, before).growthBytes);
+      grown.push({
+        rssBytes: row(subject, commands, rssBefore).growthBytes,
+        usedBytes: await usedMemory(subject) - usedBefore,
+      });
     }
-    rows.push({ name, redinoBytes: grown[0], redisBytes: grown[1] });
+    rows.push({ name, redino: grown[0]!, redis: grown[1]! });
   }
   return rows;
 }
 
+interface Growth {
+  /** Of the process. */
+  readonly rssBytes: number | undefined;
+  /** As INFO's used_memory tells it. */
+  readonly usedBytes: number;
+}
+
 export interface CollectionRow {
   readonly name: string;
-  readonly redinoBytes: number | undefined;
-  readonly redisBytes: number | undefined;
+  readonly redino: Growth;
+  readonly redis: Growth;
+}
+
+async function usedMemory(subject: Subject): Promise<number> {
+  using client = await RespClient.connect(subject.port);
+  const info = await client.ask("INFO", "memory");
+  return Number(/used_memory:(\d+)/.exec(info)![1]);
 }
 
 export function showCollections(rows: readonly CollectionRow[]): string {
+  const ratio = (a: number | undefined, b: number | undefined) =>
+    a === undefined || b === undefined ? "-" : (a / b).toFixed(2);
   return table(
-    ["data", "Redino growth MB", "Redis growth MB", "Redino/Redis"],
-    rows.map(({ name, redinoBytes, redisBytes }) => [
+    ["data", "Redino used MB", "Redis used MB", "Redino/Redis", "Redino RSS MB", "Redis RSS MB"],
+    rows.map(({ name, redino, redis }) => [
       name,
-      megabytes(redinoBytes),
-      megabytes(redisBytes),
-      redinoBytes === undefined || redisBytes === undefined
-        ? "-"
-        : (redinoBytes / redisBytes).toFixed(2),
+      megabytes(redino.usedBytes),
+      megabytes(redis.usedBytes),
+      ratio(redino.usedBytes, redis.usedBytes),
+      megabytes(redino.rssBytes),
+      megabytes(redis.rssBytes),
     ]),
   );
 }
