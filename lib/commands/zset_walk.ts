@@ -82,7 +82,8 @@ function zrandmember(client: Client, args: Args): void {
   const emit = (member: ZsetMember) => replyMember(reply, member, withScores);
   if (count < 0) {
     arrayOfMembers(reply, -count, withScores);
-    for (let i = 0; i < -count; i++) {
+    // The output limits may end a client that asked for more than it can read.
+    for (let i = 0; i < -count && !client.closing; i++) {
       emit(zsetMemberAt(db, entry, Math.floor(server.random() * length)));
     }
   } else if (count * MANY >= length) {
