@@ -15,6 +15,7 @@ let failed = 0;
 if (!await passes("fmt", "--check")) failed++;
 if (!await passes("lint")) failed++;
 if (!await passes("check", ...Deno.args, ".")) failed++;
+if (!await passes("run", "-A", ...Deno.args, "scripts/support_table.ts", "--check")) failed++;
 // The types have just been checked.
 const tests = await runTests(["--no-check", ...Deno.args]);
 report({ passed: tests.passed, failed: tests.failed + failed });

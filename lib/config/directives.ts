@@ -41,6 +41,62 @@ export const FILE_ONLY: Readonly<Record<string, string>> = {
   "loadmodule": "modules cannot be loaded; the server refuses to start",
 };
 
+/** Directives whose part of the server is still to come, by what it waits for: taken out as it comes. */
+const NOT_YET: Readonly<Record<string, readonly DirectiveName[]>> = {
+  "no persistence yet": [
+    "save",
+    "dbfilename",
+    "rdbcompression",
+    "rdbchecksum",
+    "rdb-del-sync-files",
+    "stop-writes-on-bgsave-error",
+    "appendonly",
+    "appendfilename",
+    "appenddirname",
+    "appendfsync",
+    "no-appendfsync-on-rewrite",
+    "auto-aof-rewrite-percentage",
+    "auto-aof-rewrite-min-size",
+    "aof-load-truncated",
+    "aof-use-rdb-preamble",
+    "aof-timestamp-enabled",
+  ],
+  "no replication yet": [
+    "replicaof",
+    "masterauth",
+    "masteruser",
+    "replica-serve-stale-data",
+    "replica-read-only",
+    "replica-ignore-maxmemory",
+    "replica-ignore-disk-write-errors",
+    "replica-priority",
+    "replica-announced",
+    "replica-announce-ip",
+    "replica-announce-port",
+    "min-replicas-to-write",
+    "min-replicas-max-lag",
+    "repl-ping-replica-period",
+    "repl-timeout",
+    "repl-backlog-size",
+    "repl-backlog-ttl",
+    "repl-disable-tcp-nodelay",
+    "repl-diskless-sync",
+    "repl-diskless-sync-delay",
+    "repl-diskless-sync-max-replicas",
+    "repl-diskless-load",
+    "shutdown-timeout",
+    "tls-replication",
+  ],
+  "no ACL users yet": ["aclfile", "acllog-max-len", "acl-pubsub-default"],
+  "no scripts yet": ["busy-reply-threshold"],
+  "Deno's TLS asks clients for no certificate": [
+    "tls-client-cert-file",
+    "tls-client-key-file",
+    "tls-ca-cert-file",
+  ],
+  "there is no logo": ["always-show-logo"],
+};
+
 export interface DirectiveRow {
   readonly name: string;
   /** Whether it has its effect here; otherwise it is known, checked and kept. */
@@ -51,9 +107,13 @@ export interface DirectiveRow {
 
 /** One row a directive, for the README. */
 export function directiveTable(): DirectiveRow[] {
+  const reasons = new Map<DirectiveName, string>();
+  for (const [reason, names] of Object.entries(NOT_YET)) {
+    for (const name of names) reasons.set(name, reason);
+  }
   const rows: DirectiveRow[] = DIRECTIVE_NAMES.filter((name) => !DIRECTIVES[name].hidden).map(
     (name) => {
-      const { accepted } = DIRECTIVES[name];
+      const accepted = DIRECTIVES[name].accepted ?? reasons.get(name);
       return { name, works: accepted === undefined, note: accepted ?? "" };
     },
   );
