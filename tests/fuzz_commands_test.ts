@@ -248,7 +248,8 @@ function randomStep(rng: Rng): Step {
 function argumentsFor(rng: Rng, known: Known): string[] {
   const args = new Maker(rng).make(known);
   if (!known.grown && rng.oneIn(12)) {
-    const at = rng.int(known.words.length, args.length);
+    // The first stays: it is a key mostly, and only known keys are looked at in the end.
+    const at = Math.min(rng.int(known.words.length + 1, args.length + 1), args.length);
     // Not a number: that could be a time by which something expires within the test.
     if (rng.oneIn(2)) args.splice(at, 1);
     else args.splice(at, 0, rng.pick(STRINGS));

@@ -327,3 +327,18 @@ Deno.test("a server closes with clients that wait, and their timers", async () =
   await server.close();
   assertEquals(await client.readToEnd(), new Uint8Array());
 });
+
+Deno.test("a reply without end ends with its client, by client-output-buffer-limit", async () => {
+  await using server = await serveOpen({ "client-output-buffer-limit": "normal 4mb 0 0" });
+  using other = await RespClient.connect(server.port);
+  await other.send("SADD", "set", "a", "b", "c");
+  await other.send("HSET", "hash", "a", "1", "b", "2");
+  await other.send("ZADD", "zset", "1", "a", "2", "b");
+  for (const command of ["SRANDMEMBER set", "HRANDFIELD hash", "ZRANDMEMBER zset"]) {
+    using client = await RespClient.connect(server.port);
+    await client.post(...command.split(" "), "-9223372036854775807");
+    await client.readToEnd().catch(() => {});
+    assertEquals(await other.ask("PING"), "+PONG");
+  }
+  assertEquals(server.stats.outputBufferDisconnections, 3);
+});
