@@ -13,7 +13,8 @@ import { measureThroughput, showThroughput } from "./bench/throughput.ts";
 const USAGE = `Measures Redino beside redis-server and prints a Markdown table.
 
 deno task bench [options]            requests a second and processor time a request
-  --tests NAMES     redis-benchmark's, with commas (set,get,incr,lpush,rpop,sadd,hset,zadd,lrange_100,mset)
+  --tests NAMES     with commas: those of redis-benchmark, or of scripts/bench/custom.ts
+                    (set,get,incr,lpush,rpop,sadd,hset,zadd,lrange_100,mset)
   --pipeline NUMBERS  requests a batch, with commas (1,16,64)
   --rounds N        rounds whose median counts (5)
   --clients N       connections (50)

@@ -4,6 +4,7 @@
  */
 import { ProgressBar } from "@std/cli/unstable-progress-bar";
 import { RespClient } from "../../tests/support/resp_client.ts";
+import { CUSTOM_TESTS } from "./custom.ts";
 import { benchKey, load } from "./load.ts";
 import { cpuSeconds, rssBytes, startBoth, type Subject } from "./servers.ts";
 import { figure, median, megabytes, table } from "./table.ts";
@@ -134,13 +135,19 @@ async function oneRound(
   requests: number,
   options: ThroughputOptions,
 ): Promise<Round> {
-  await prepare(subject.port, test, requests, options);
+  const custom = CUSTOM_TESTS[test];
+  if (custom === undefined) await prepare(subject.port, test, requests, options);
+  else await custom.prepare?.(subject.port);
   const range = /^lrange_(\d+)$/.exec(test)?.[1];
-  const what = range === undefined ? ["-t", test] : ["LRANGE", "mylist", "0", `${+range - 1}`];
+  const what = custom !== undefined
+    ? custom.command
+    : range === undefined
+    ? ["-t", test]
+    : ["LRANGE", "mylist", "0", `${+range - 1}`];
   // deno-fmt-ignore
   const settings = [
     "-p", subject.port, "-n", requests, "-c", options.clients, "-P", pipeline,
-    "-d", options.size, "-r", options.keys, "--csv",
+    "-d", options.size, "-r", custom?.range ?? options.keys, "--csv",
   ].map(String);
   const before = cpuSeconds(subject);
   const { success, stdout, stderr } = await new Deno.Command("redis-benchmark", {
