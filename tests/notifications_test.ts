@@ -75,6 +75,19 @@ redisTest("A key found expired is told of before what the command does", async (
   assertEquals(told[1], told[0]);
 });
 
+redisTest(
+  "A key set with a time that has passed is there until somebody looks for it, though it is watched",
+  async () => {
+    await compareConversation({ a: 2, b: 2, c: 2 }, [
+      ["b", "CONFIG", "SET", "notify-keyspace-events", "EA"],
+      ["a", "PSUBSCRIBE", "*"],
+      ["c", "WATCH", "k"],
+      ["b", "SET", "k", "v", "PXAT", "1"],
+      ["b", "GET", "k"],
+    ]);
+  },
+);
+
 Deno.test("Events tell of expired keys, found by a client or by the clock", async () => {
   let nowMs = 1_700_000_000_000;
   await using server = await serve({

@@ -65,7 +65,8 @@ export class Watches {
     const key = watchKey(db, buf, off, len);
     const watchers = this.#watchers.get(key);
     if (watchers === undefined) return;
-    const exists = db.find(buf, off, len) !== 0;
+    // Not `db.find`: what the command set may have expired, and goes only when somebody looks for it.
+    const exists = db.map.find(buf, off, len) !== 0;
     for (const client of watchers) this.#mark(client, key, exists);
   }
 
