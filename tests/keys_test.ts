@@ -158,7 +158,7 @@ Deno.test("SCAN refuses what Redis refuses, in its order", async () => {
     ["SCAN", 0, "count", 5, "match", "k", "type", "string", "count", 6],
     // Whether a key stands behind the last cursor is a matter of the hash's seed.
     { command: ["SCAN", "18446744073709551615"], view: cursorOf },
-    ["SCAN", "-1"],
+    { command: ["SCAN", "-1"], view: cursorOf },
     ["SCAN", "0"],
     ["SCAN", 0, "MATCH", "x"],
     ["SCAN", 0, "MATCH", ""],
