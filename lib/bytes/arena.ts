@@ -3,7 +3,7 @@
  *
  * A reference is 32 bits: 15 for the slab, 17 for the 8-byte unit in it, so an arena reaches
  * 32 GiB. A slab holds blocks of one size class and counts those in use; one that falls empty is
- * given back, so memory returns after deletions. The owner of a reference keeps the length and
+ * given back, for other classes or the allocator. The owner of a reference keeps the length and
  * hands it back to {@link Arena.free}: blocks have no header. A free block's first four bytes link
  * to the slab's next free block.
  *
@@ -276,8 +276,8 @@ const NO_BYTES = new Uint8Array(0);
 const NO_WORDS = new Int32Array(0);
 
 /**
- * Gives an array's memory back now: the collector takes its time over memory outside its heap. Nobody
- * may use the array, or another view of its buffer, afterwards.
+ * Gives an array's memory back to the allocator now: the collector takes its time over memory outside
+ * its heap. Nobody may use the array, or another view of its buffer, afterwards.
  */
 export function releaseArray(array: Uint8Array | Int32Array): void {
   (array.buffer as ArrayBuffer).transfer(0);

@@ -169,8 +169,9 @@ export class Router {
   }
 
   /**
-   * Hashes the first argument of a batch's next commands, as far as there is room, and lets the store fetch their entries together. It is a key nearly always; if not, no harm is done.
-   * Returns how many commands were hashed: 0 for a batch too short to gain from it.
+   * Hashes the first argument of a batch's next commands, as far as there is room, and lets the store
+   * fetch their entries together. It is a key nearly always; if not, no harm is done. Returns how
+   * many commands were hashed: 0 for a batch too short to gain from it.
    */
   #prefetch(client: Client, batch: CommandBatch): number {
     const { buf, spans, used } = batch;
@@ -206,7 +207,8 @@ export class Router {
     const written = reply.bytes;
     this.#server.stats.commands++;
     const timed = command.timed || this.#server.timesEachCommand;
-    if (timed) this.#share();
+    // Right after a timed command, or at a batch's beginning, the clock was read just now.
+    if (timed && this.#batchCalls > 0) this.#share();
     try {
       command.handler!(client, args);
     } catch (error) {
