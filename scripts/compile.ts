@@ -14,7 +14,17 @@ const output = values.output ??
   }`;
 
 const { success, stderr } = await new Deno.Command(Deno.execPath(), {
-  args: ["compile", "-A", "--target", target, "--output", output, "main.ts"],
+  args: [
+    "compile",
+    "-A",
+    // As the start task: a young heap of 2 MiB saves some 40 MB.
+    "--v8-flags=--max-semi-space-size=2",
+    "--target",
+    target,
+    "--output",
+    output,
+    "main.ts",
+  ],
   stdin: "null",
   stdout: "inherit",
 }).output();

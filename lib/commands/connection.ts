@@ -1,5 +1,5 @@
 /** The connection itself: who speaks, in which protocol, to which database. */
-import { createHash, timingSafeEqual } from "node:crypto";
+import process from "node:process";
 import { parseInt64 } from "../bytes/integer.ts";
 import { cString, utf8Bytes } from "../bytes/text.ts";
 import { REDIS_VERSION } from "../config/version.ts";
@@ -214,11 +214,10 @@ function authenticate(client: Client, user: string, password: Uint8Array): void 
 
 /** Compares digests, whose equal length lets the time tell nothing of either text. */
 function isSecret(given: Uint8Array, secret: string): boolean {
-  return timingSafeEqual(sha256(given), sha256(utf8Bytes(secret)));
-}
-
-function sha256(bytes: Uint8Array): Uint8Array {
-  return createHash("sha256").update(bytes).digest();
+  // Loaded when first needed: it costs memory, and a server without a password has no use for it.
+  const crypto = process.getBuiltinModule("node:crypto");
+  const sha256 = (bytes: Uint8Array) => crypto.createHash("sha256").update(bytes).digest();
+  return crypto.timingSafeEqual(sha256(given), sha256(utf8Bytes(secret)));
 }
 
 function select(client: Client, args: Args): void {

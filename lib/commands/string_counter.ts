@@ -112,8 +112,16 @@ function increment(client: Client, args: Args, by: number | bigint): void {
     addInteger(db, buf, keyOff, keyLen, by, hash);
   } else {
     if (db.type(entry) !== TYPE.string) throw WRONG_TYPE;
-    value = addInt64(integerOf(db, entry), by);
-    replaceWithInteger(db, entry, value);
+    const low = db.encoding(entry) === ENCODING.int ? db.low(entry) : 0;
+    const sum = typeof by === "number" ? low + by : NaN;
+    // The usual counter and sum fit 32 bits, and need no arithmetic of 64.
+    if (low !== 0 && db.high(entry) === low >> 31 && sum === (sum | 0)) {
+      db.setValue(entry, ENCODING.int, sum, sum >> 31);
+      value = sum;
+    } else {
+      value = addInt64(integerOf(db, entry), by);
+      replaceWithInteger(db, entry, value);
+    }
   }
   client.changed(args, 1, EVENT.string, "incrby");
   replyInt64(client.reply, value);

@@ -3,8 +3,8 @@
  * first, then standard input where `-` asks for it, then the options, as if they were lines of one
  * file.
  */
-import { globSync } from "node:fs";
 import { resolve } from "node:path";
+import process from "node:process";
 import { Config } from "./config.ts";
 import { FILE_ONLY, NAMES_AND_ALIASES } from "./directives.ts";
 import { helpText } from "./help.ts";
@@ -172,6 +172,8 @@ class FileReader {
     }
     const path = resolve(this.#config.values.dir, pattern);
     if (!/[*?[]/.test(pattern)) return this.read(readConfigFile(path, pattern), depth + 1);
+    // Loaded when first needed, as few configurations include others.
+    const { globSync } = process.getBuiltinModule("node:fs");
     for (const file of globSync(path).sort()) this.read(readConfigFile(file, file), depth + 1);
   }
 }

@@ -3,7 +3,7 @@
  * between this server and Redis, whose algorithm this is (DEBUG DIGEST): SHA-1 of each part, XORed
  * into what is there where order must not matter, and hashed again where it must.
  */
-import { createHash } from "node:crypto";
+import process from "node:process";
 import { formatDouble } from "../bytes/double.ts";
 import { readElement } from "../bytes/listpack.ts";
 import { latin1Bytes } from "../bytes/text.ts";
@@ -134,7 +134,9 @@ function xor(digest: Uint8Array, other: Uint8Array): void {
 }
 
 function sha1(bytes: Uint8Array): Uint8Array {
-  return createHash("sha1").update(bytes).digest();
+  // Loaded when first needed: it costs memory, and few servers are ever asked for a digest.
+  const crypto = process.getBuiltinModule("node:crypto");
+  return crypto.createHash("sha1").update(bytes).digest();
 }
 
 /** 32 bits in network order. */

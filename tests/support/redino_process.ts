@@ -24,6 +24,8 @@ export interface ProcessOptions {
   readonly args?: readonly string[];
 }
 
+/** As the tasks start and compile it: a young heap of 2 MiB, which saves some 40 MB. */
+const YOUNG_HEAP = "--v8-flags=--max-semi-space-size=2";
 const MAIN = new URL("../../main.ts", import.meta.url);
 
 /** Starts Redino on a free port and waits until it accepts connections; throws if it ends before. */
@@ -32,7 +34,7 @@ export async function startRedinoProcess(options: ProcessOptions = {}): Promise<
   const flags = ["--port", "0", "--save", "", "--dir", dir, ...options.args ?? []];
   const command = options.executable === undefined
     ? new Deno.Command(Deno.execPath(), {
-      args: ["run", "-A", MAIN.href, ...flags],
+      args: ["run", "-A", YOUNG_HEAP, MAIN.href, ...flags],
       stdin: "null",
       stdout: "piped",
     })
