@@ -53,6 +53,8 @@ const HELP = [
   "    The state of a database's index.",
   "HTSTATS-KEY <key>",
   "    The state of a value's hash table.",
+  "JMAP",
+  "    Show what V8 takes of memory; Redis has no such heap and no such subcommand.",
   "LEAK <string>",
   "    Keep a copy of the string for ever.",
   "LISTPACK <key>",
@@ -117,6 +119,7 @@ const SUBCOMMANDS = new Map<string, Subcommand>([
   ["HTSTATS", takes(3, 4, htstats)],
   ["HTSTATS-KEY", takes(3, 4, htstatsKey)],
   ["LEAK", takes(3, 3, leak)],
+  ["JMAP", takes(2, 2, jmap)],
   ["LISTPACK", takes(3, 3, (client, args) => logValue(client, args, ENCODING.listpack))],
   ["LOG", takes(3, 3, log)],
   ["OBJECT", takes(3, 4, object)],
@@ -205,6 +208,14 @@ function serializedLength(db: Database, entry: number): number {
     return value === value << 16 >> 16 ? 3 : 5;
   }
   return len + (len < 1 << 6 ? 1 : len < 1 << 14 ? 2 : 5);
+}
+
+/** The map of V8's heap, as far as Deno tells it: our own, as Redis has no such heap. */
+function jmap(client: Client): void {
+  const { rss, heapTotal, heapUsed, external } = Deno.memoryUsage();
+  client.reply.simple(
+    `rss:${rss}, heap_total:${heapTotal}, heap_used:${heapUsed}, external:${external}`,
+  );
 }
 
 function sdslen(client: Client, args: Args): void {
