@@ -4,11 +4,10 @@
  */
 import { copyBytes } from "../bytes/arena.ts";
 import { hashBytes } from "../bytes/hash.ts";
-import { formatInteger, parseInt64, parseInteger } from "../bytes/integer.ts";
+import { int64, joinInt64, readInt64, splitInt64 } from "../bytes/int64.ts";
+import { formatInteger } from "../bytes/integer.ts";
 import { latin1Bytes } from "../bytes/text.ts";
 import { type Database, ENCODING, MAX_EMBSTR, NO_EXPIRY, TYPE } from "./database.ts";
-
-const TWO_32 = 2 ** 32;
 
 /** For `expiryMs`: the key's expiry, if it has one, stays. */
 export const KEEP_EXPIRY = -2;
@@ -58,10 +57,7 @@ export function stringLength(db: Database, entry: number): number {
 
 /** An `int` value: a bigint only where it leaves ±(2^53 - 1). */
 export function readInteger(db: Database, entry: number): number | bigint {
-  const low = db.low(entry) >>> 0;
-  const high = db.high(entry);
-  const value = high * TWO_32 + low;
-  return Number.isSafeInteger(value) ? value : (BigInt(high) << 32n) | BigInt(low);
+  return joinInt64(db.low(entry), db.high(entry));
 }
 
 /**
@@ -82,8 +78,18 @@ export function setString(
   const entry = db.writeHashed(hash, key, keyOff, keyLen);
   if (entry !== 0) return replaceString(db, entry, src, off, len, expiryMs);
   const expiry = expiryMs === KEEP_EXPIRY ? NO_EXPIRY : expiryMs;
-  if (parseCompact(src, off, len)) {
-    return db.add(key, keyOff, keyLen, TYPE.string, ENCODING.int, intLow, intHigh, expiry, hash);
+  if (readInt64(src, off, len)) {
+    return db.add(
+      key,
+      keyOff,
+      keyLen,
+      TYPE.string,
+      ENCODING.int,
+      int64.low,
+      int64.high,
+      expiry,
+      hash,
+    );
   }
   if (len <= MAX_EMBSTR) {
     return db.addEmbstr(hash, key, keyOff, keyLen, src, off, len, expiry);
@@ -102,8 +108,8 @@ export function replaceString(
   expiryMs: number,
 ): number {
   const expiry = expiryMs === KEEP_EXPIRY ? db.expiryMs(entry) : expiryMs;
-  if (parseCompact(src, off, len)) {
-    return db.replace(entry, TYPE.string, ENCODING.int, intLow, intHigh, expiry);
+  if (readInt64(src, off, len)) {
+    return db.replace(entry, TYPE.string, ENCODING.int, int64.low, int64.high, expiry);
   }
   if (len <= MAX_EMBSTR) return db.replaceWithEmbstr(entry, src, off, len, expiry);
   const { arena } = db;
@@ -126,19 +132,19 @@ export function addInteger(
   value: number | bigint,
   hash: number,
 ): number {
-  split(value);
+  splitInt64(value);
   const { string } = TYPE;
-  return db.add(key, keyOff, keyLen, string, ENCODING.int, intLow, intHigh, NO_EXPIRY, hash);
+  return db.add(key, keyOff, keyLen, string, ENCODING.int, int64.low, int64.high, NO_EXPIRY, hash);
 }
 
 /** Gives a string value a signed 64-bit integer in its place; the expiry stays. */
 export function replaceWithInteger(db: Database, entry: number, value: number | bigint): number {
-  split(value);
+  splitInt64(value);
   if (db.encoding(entry) === ENCODING.int) {
-    db.setValue(entry, ENCODING.int, intLow, intHigh);
+    db.setValue(entry, ENCODING.int, int64.low, int64.high);
     return entry;
   }
-  return db.replace(entry, TYPE.string, ENCODING.int, intLow, intHigh, db.expiryMs(entry));
+  return db.replace(entry, TYPE.string, ENCODING.int, int64.low, int64.high, db.expiryMs(entry));
 }
 
 /** Adds a key that is not there, `length` zero bytes its `raw` value; returns the entry. */
@@ -191,33 +197,4 @@ export function appendString(
   const value = readString(db, extendString(db, entry, old + len));
   copyBytes(src, off, value.buf, value.off + old, len);
   return old + len;
-}
-
-let intLow = 0;
-let intHigh = 0;
-
-/** Whether the bytes are a 64-bit integer as Redis writes it; leaves its halves in intLow, intHigh. */
-function parseCompact(src: Uint8Array, off: number, len: number): boolean {
-  if (len === 0 || len > 20 || src[off]! > 0x39) return false;
-  const value = parseInteger(src, off, len);
-  if (!Number.isNaN(value)) {
-    split(value);
-    return true;
-  }
-  if (len < 16) return false;
-  const big = parseInt64(src, off, len);
-  if (big === undefined) return false;
-  split(big);
-  return true;
-}
-
-/** Leaves the halves of a 64-bit integer in intLow, intHigh. */
-function split(value: number | bigint): void {
-  if (typeof value === "number") {
-    intLow = value | 0;
-    intHigh = Math.floor(value / TWO_32);
-  } else {
-    intLow = Number(BigInt.asIntN(32, value));
-    intHigh = Number(value >> 32n);
-  }
 }
