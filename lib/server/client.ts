@@ -71,6 +71,8 @@ export class Client implements Requester, Subscriber {
   closing = false;
   replyMode: ReplyMode = "on";
   noEvict = false;
+  /** Where in the replication stream its last write ends: what WAIT waits for. */
+  writeOffset = 0;
   /** Its class of `client-output-buffer-limit`. */
   outputClass: "normal" | "replica" | "pubsub" = "normal";
   /** Since when it has been over its class's soft limit. */

@@ -3,8 +3,10 @@
  * client-side caching, clients that wait for the key, the keyspace event. Handlers call {@link Effects.keyChanged} once for
  * each key they changed; what the store does by itself (expiry) arrives here as its listener.
  *
- * If something new must follow writes (replication), it joins here.
+ * What replicas are sent follows from the command, not from its keys: the router sees to that
+ * (`lib/replication/propagation.ts`). Only keys that go by themselves are propagated from here.
  */
+import type { Propagation } from "../replication/propagation.ts";
 import type { Database } from "../store/database.ts";
 import { EVENT, type KeyspaceListener } from "../store/events.ts";
 import { BlockedKeys } from "./blocked_keys.ts";
@@ -24,10 +26,12 @@ export class Effects implements KeyspaceListener {
 
   readonly #watches: Watches;
   readonly #tracking: TrackingTable;
+  readonly #propagation: Propagation;
 
-  constructor(watches: Watches, tracking: TrackingTable) {
+  constructor(watches: Watches, tracking: TrackingTable, propagation: Propagation) {
     this.#watches = watches;
     this.#tracking = tracking;
+    this.#propagation = propagation;
   }
 
   /** A key was changed by a command: `event` is its keyspace event, of class `eventClass`. */
@@ -105,6 +109,9 @@ export class Effects implements KeyspaceListener {
 
   /** A key went by itself. */
   #gone(db: Database, buf: Uint8Array, off: number, len: number): void {
+    if (this.#propagation.active) {
+      this.#propagation.deleted(db.number, buf.subarray(off, off + len));
+    }
     if (this.#watches.size > 0) this.#watches.changed(db, buf, off, len);
     if (this.#tracking.active) this.#tracking.changed(false, buf, off, len);
     if (this.blockedKeys.sizeOrGone > 0) this.blockedKeys.changed(db, buf, off, len);

@@ -15,6 +15,7 @@ import { FLAGS } from "../commands/spec.ts";
 import { Args } from "../resp/args.ts";
 import type { CommandBatch } from "../resp/decoder.ts";
 import { ReplyError } from "../resp/reply_error.ts";
+import type { Propagation } from "../replication/propagation.ts";
 import type { BlockedKeys } from "./blocked_keys.ts";
 import type { Client } from "./client.ts";
 import type { Command, CommandTable } from "./command.ts";
@@ -46,6 +47,7 @@ export class Router {
   #running = false;
   readonly #resumed = new Queue<Client>();
   readonly #blockedKeys: BlockedKeys;
+  readonly #propagation: Propagation;
   /** Runs the command again for which a client is blocked. */
   readonly #callAgain = (client: Client, args: Args) => {
     const server = this.#server;
@@ -53,6 +55,7 @@ export class Router {
     server.current = client;
     this.#callGated(client, client.lastCommand!, args, client.gates, true);
     if ((client.gates & AFTERMATH) !== 0) this.#finish(client);
+    if (this.#propagation.pending) this.#endUnit(client);
     server.current = current;
   };
 
@@ -75,6 +78,7 @@ export class Router {
   constructor(server: Server, commands: CommandTable) {
     this.#server = server;
     this.#blockedKeys = server.effects.blockedKeys;
+    this.#propagation = server.replication.propagation;
     this.commands = commands;
   }
 
@@ -209,6 +213,9 @@ export class Router {
     const timed = command.timed || this.#server.timesEachCommand;
     // Right after a timed command, or at a batch's beginning, the clock was read just now.
     if (timed && this.#batchCalls > 0) this.#share();
+    const propagates = this.#propagation.active && !command.traits.has("executes_queue");
+    const { dirty } = this.#server.effects;
+    if (propagates) this.#propagation.begin();
     try {
       command.handler!(client, args);
     } catch (error) {
@@ -219,6 +226,9 @@ export class Router {
         if (reply.bytes > written) client.closeAfterReplies();
         else reply.error("ERR internal error, see the server's log");
       }
+    }
+    if (propagates) {
+      this.#propagation.ended(client.db.number, args, this.#server.effects.dirty !== dirty);
     }
     // A command that waits is counted when its wait ends.
     if (client.blocked !== undefined) {
@@ -249,7 +259,14 @@ export class Router {
       else this.#admit(client, command, args);
     }
     if ((client.gates & AFTERMATH) !== 0) this.#finish(client);
+    if (this.#propagation.pending) this.#endUnit(client);
     if (this.#blockedKeys.hasReady) this.#serveBlocked();
+  }
+
+  /** A command or transaction is over: what it wrote goes to the replicas, and WAIT can wait for it. */
+  #endUnit(client: Client): void {
+    this.#propagation.endUnit();
+    client.writeOffset = this.#server.replication.stream.offset;
   }
 
   /** Serves clients whose keys the last command made ready. */

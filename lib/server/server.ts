@@ -4,6 +4,7 @@
  */
 import { COMMANDS } from "../commands/index.ts";
 import type { Config } from "../config/config.ts";
+import { Replication } from "../replication/replication.ts";
 import { AccessPolicy } from "../store/access.ts";
 import { Database, type DatabaseContext, KeyspaceStats } from "../store/database.ts";
 import { CachedTime } from "../store/time.ts";
@@ -64,8 +65,9 @@ export class Server implements AsyncDisposable {
     () => this.random(),
   );
   readonly monitors = new Monitors((on) => this.setGate(GATE.monitored, on));
-  readonly effects = new Effects(this.watches, this.tracking);
-  readonly router = new Router(this, this.commands);
+  readonly replication: Replication;
+  readonly effects: Effects;
+  readonly router: Router;
   readonly blocking = new Blocking((client) => this.router.resume(client));
   readonly pause: Pause;
   readonly databaseContext: DatabaseContext;
@@ -101,6 +103,9 @@ export class Server implements AsyncDisposable {
     this.time = new CachedTime(parts.clock);
     this.startedMs = this.time.nowMs;
     this.runId = hexDigits(40, parts.random);
+    this.replication = new Replication(hexDigits(40, parts.random));
+    this.effects = new Effects(this.watches, this.tracking, this.replication.propagation);
+    this.router = new Router(this, this.commands);
     this.access = new AccessPolicy(this.time, parts.random);
     this.databaseContext = {
       time: this.time,

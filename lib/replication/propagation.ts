@@ -1,0 +1,197 @@
+/**
+ * What a command sends to replicas: itself, as it came, or what has the same effect everywhere (an
+ * absolute expiry, a generated ID, the members that SPOP chose).
+ *
+ * A *unit* is what replicas must see whole: a command, or a transaction, with the keys that expired
+ * on the way. Its writes are gathered here, and {@link Propagation.endUnit} appends them to the
+ * stream: within MULTI and EXEC if they are several, each after the SELECT that it needs. The router
+ * ends units (`lib/server/router.ts`); a key that goes between commands is a unit of its own.
+ *
+ * A write is propagated if its command changed something (Effects.dirty), so handlers that send
+ * themselves say nothing. The others call, while the command runs:
+ *
+ * - {@link Propagation.instead}: this in the command's place; several calls: all of them;
+ * - {@link Propagation.also}: this, before the command;
+ * - {@link Propagation.nothing}: the command sends nothing itself;
+ * - {@link Propagation.force}: it is sent though it changed nothing (PUBLISH, FLUSHALL).
+ *
+ * While {@link Propagation.active} is false nobody listens, and these calls do nothing; a handler that
+ * would have to build words for them asks first.
+ */
+import { copyBytes } from "../bytes/arena.ts";
+import { formatInteger } from "../bytes/integer.ts";
+import { latin1Bytes } from "../bytes/text.ts";
+import type { Args } from "../resp/args.ts";
+import type { ReplicationStream } from "./stream.ts";
+
+/** An argument: text (Latin-1), an integer, or bytes. */
+export type Word = string | number | Uint8Array;
+
+const MULTI = latin1Bytes("*1\r\n$5\r\nMULTI\r\n");
+const EXEC = latin1Bytes("*1\r\n$4\r\nEXEC\r\n");
+const FIRST_BYTES = 16 * 1024;
+/** A longer buffer is let go when it has served once. */
+const KEPT_BYTES = 1024 * 1024;
+/** Room for `*` or `$`, a number and a line end. */
+const HEADER_BYTES = 24;
+
+const ARRAY = 0x2a;
+const BULK = 0x24;
+const CR = 0x0d;
+const LF = 0x0a;
+
+/** What becomes of the running command itself. */
+const enum Own {
+  IfChanged,
+  Forced,
+  Replaced,
+  Nothing,
+}
+
+export class Propagation {
+  /** Whether there is a stream to write to: this server is a primary and has, or had, replicas. */
+  active = false;
+
+  readonly #stream: ReplicationStream;
+  /** The database that the stream has selected; -1: none. */
+  #selected = -1;
+
+  /** The unit's writes, encoded, and for each its database and where it ends. */
+  #buf = new Uint8Array(FIRST_BYTES);
+  #end = 0;
+  #databases: number[] = [];
+  #ends: number[] = [];
+
+  #own = Own.IfChanged;
+  #running = false;
+
+  constructor(stream: ReplicationStream) {
+    this.#stream = stream;
+  }
+
+  /** Whether the unit has writes that are not in the stream yet. */
+  get pending(): boolean {
+    return this.#ends.length > 0;
+  }
+
+  /** The next write selects its database anew: for a replica whose copy begins here. */
+  forgetSelected(): void {
+    this.#selected = -1;
+  }
+
+  // ---- for handlers ------------------------------------------------------------------------------
+
+  /** Sends this before the running command. */
+  also(database: number, ...words: readonly Word[]): void {
+    if (this.active) this.#add(database, words);
+  }
+
+  /** Sends this in place of the running command. */
+  instead(database: number, ...words: readonly Word[]): void {
+    if (!this.active) return;
+    this.#own = Own.Replaced;
+    this.#add(database, words);
+  }
+
+  /** Does not send the running command. */
+  nothing(): void {
+    this.#own = Own.Nothing;
+  }
+
+  /** Sends the running command even if it changes nothing. */
+  force(): void {
+    this.#own = Own.Forced;
+  }
+
+  // ---- for the router and the effects ------------------------------------------------------------
+
+  /** A command begins, for which {@link Propagation.ended} will be called. */
+  begin(): void {
+    this.#own = Own.IfChanged;
+    this.#running = true;
+  }
+
+  /** A command has run on a database; `changed` tells whether it changed anything. */
+  ended(database: number, args: Args, changed: boolean): void {
+    if (this.#own === Own.Forced || (changed && this.#own === Own.IfChanged)) {
+      this.#addArgs(database, args);
+    }
+    this.#running = false;
+  }
+
+  /** A key expired or was evicted. */
+  deleted(database: number, key: Uint8Array): void {
+    this.#add(database, ["DEL", key]);
+    // Outside a command it is a unit of its own.
+    if (!this.#running) this.endUnit();
+  }
+
+  /** The command or transaction is over: its writes go into the stream. */
+  endUnit(): void {
+    const ends = this.#ends;
+    if (ends.length === 0) return;
+    const isTransaction = ends.length > 1;
+    if (isTransaction) this.#stream.append(MULTI);
+    let from = 0;
+    for (const [i, end] of ends.entries()) {
+      this.#select(this.#databases[i]!);
+      this.#stream.append(this.#buf, from, end - from);
+      from = end;
+    }
+    if (isTransaction) this.#stream.append(EXEC);
+    ends.length = this.#databases.length = this.#end = 0;
+    if (this.#buf.length > KEPT_BYTES) this.#buf = new Uint8Array(FIRST_BYTES);
+  }
+
+  #select(database: number): void {
+    if (database === this.#selected) return;
+    this.#selected = database;
+    const digits = String(database);
+    this.#stream.append(latin1Bytes(`*2\r\n$6\r\nSELECT\r\n$${digits.length}\r\n${digits}\r\n`));
+  }
+
+  #add(database: number, words: readonly Word[]): void {
+    this.#header(ARRAY, words.length);
+    for (const word of words) {
+      const bytes = typeof word === "object" ? word : latin1Bytes(String(word));
+      this.#bulk(bytes, 0, bytes.length);
+    }
+    this.#close(database);
+  }
+
+  #addArgs(database: number, args: Args): void {
+    this.#header(ARRAY, args.count);
+    for (let i = 0; i < args.count; i++) this.#bulk(args.buf, args.off(i), args.len(i));
+    this.#close(database);
+  }
+
+  #close(database: number): void {
+    this.#databases.push(database);
+    this.#ends.push(this.#end);
+  }
+
+  #bulk(src: Uint8Array, off: number, len: number): void {
+    this.#header(BULK, len, len + 2);
+    copyBytes(src, off, this.#buf, this.#end, len);
+    this.#end += len;
+    this.#endLine();
+  }
+
+  /** Writes a header, and makes room for `following` bytes after it. */
+  #header(kind: number, value: number, following = 0): void {
+    const need = this.#end + HEADER_BYTES + following;
+    if (need > this.#buf.length) {
+      const grown = new Uint8Array(Math.max(need, 2 * this.#buf.length));
+      grown.set(this.#buf.subarray(0, this.#end));
+      this.#buf = grown;
+    }
+    this.#buf[this.#end] = kind;
+    this.#end = formatInteger(value, this.#buf, this.#end + 1);
+    this.#endLine();
+  }
+
+  #endLine(): void {
+    this.#buf[this.#end++] = CR;
+    this.#buf[this.#end++] = LF;
+  }
+}

@@ -1,0 +1,84 @@
+/**
+ * The bytes that a primary sends to all its replicas: Redis's replication stream, encoded once.
+ *
+ * It is a list of chunks, from the oldest byte that somebody may still need to the newest: the backlog
+ * and what slow replicas have yet to get are the same memory. A replica is a position in it. Bytes
+ * that are there never change, so views of them can be given to sockets while more is appended.
+ *
+ * Positions count the bytes of the stream before them. Redis numbers bytes from 1, so what it calls
+ * offset N (of the last byte) is the position behind that byte, and its "first byte" of a backlog is
+ * `start + 1`.
+ */
+import { copyBytes } from "../bytes/arena.ts";
+
+const CHUNK_BYTES = 64 * 1024;
+
+export class ReplicationStream {
+  /** The position behind the last byte: Redis's master_repl_offset. */
+  offset = 0;
+  /** `repl-backlog-size`: bytes kept though no connected replica needs them. */
+  backlogBytes = 0;
+
+  /** The position of the first chunk's first byte. */
+  #base = 0;
+  /** The first position that is kept, within the first chunk. */
+  #start = 0;
+  readonly #chunks: Uint8Array[] = [];
+
+  /** The first position from which on all bytes are there. */
+  get start(): number {
+    return this.#start;
+  }
+
+  /** Bytes of memory that it takes. */
+  get heldBytes(): number {
+    return this.#chunks.length * CHUNK_BYTES;
+  }
+
+  /** Whether all that follows a position is there. */
+  holds(position: number): boolean {
+    return position >= this.#start && position <= this.offset;
+  }
+
+  /** Forgets all bytes and goes on at a position. */
+  restart(offset: number): void {
+    this.#chunks.length = 0;
+    this.offset = this.#base = this.#start = offset;
+  }
+
+  append(src: Uint8Array, off = 0, len = src.length - off): void {
+    while (len > 0) {
+      const at = (this.offset - this.#base) % CHUNK_BYTES;
+      if (this.offset - this.#base === this.#chunks.length * CHUNK_BYTES) {
+        this.#chunks.push(new Uint8Array(CHUNK_BYTES));
+      }
+      const count = Math.min(len, CHUNK_BYTES - at);
+      copyBytes(src, off, this.#chunks.at(-1)!, at, count);
+      this.offset += count;
+      off += count;
+      len -= count;
+    }
+  }
+
+  /** Bytes from a position that is held on: some of them, or none if it is the end. */
+  view(position: number): Uint8Array {
+    if (position === this.offset) return NO_BYTES;
+    const from = position - this.#base;
+    const number = Math.floor(from / CHUNK_BYTES);
+    const end = Math.min(CHUNK_BYTES, this.offset - this.#base - number * CHUNK_BYTES);
+    return this.#chunks[number]!.subarray(from % CHUNK_BYTES, end);
+  }
+
+  /** Gives up what lies before the backlog and before `needed`, the least position of a replica. */
+  trim(needed = this.offset): void {
+    const from = Math.min(needed, Math.max(this.#start, this.offset - this.backlogBytes));
+    if (from <= this.#start) return;
+    this.#start = from;
+    const whole = Math.floor((from - this.#base) / CHUNK_BYTES);
+    if (whole === 0) return;
+    this.#chunks.splice(0, whole);
+    this.#base += whole * CHUNK_BYTES;
+  }
+}
+
+const NO_BYTES = new Uint8Array(0);
