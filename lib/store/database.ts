@@ -78,11 +78,25 @@ export interface StoredObject {
   copy(arena: Arena): StoredObject;
 }
 
+/**
+ * Takes the picture of a database at one moment while it goes on being changed: told before an entry
+ * is, so that it can write down the entry's old state.
+ */
+export interface SnapshotHook {
+  /** The entry, or anything that its value holds, is about to be changed or removed. */
+  beforeWrite(entry: number): void;
+  /** The entry came into being, or holds from now on what another did that is out. */
+  created(entry: number): void;
+  /** The database is emptied: `left` is what it was, the hook's to release. */
+  emptied(left: Database): void;
+}
+
 /** What the databases of a server share. */
 export interface DatabaseContext {
   readonly time: CachedTime;
   readonly access: AccessPolicy;
-  readonly listener: KeyspaceListener;
+  /** Another one for as long as a data set is loaded. */
+  listener: KeyspaceListener;
   readonly stats: KeyspaceStats;
   readonly random: () => number;
   /** False on a replica, which waits for its primary's DEL: expired keys are only hidden. */
@@ -111,6 +125,8 @@ export class Database {
   expiryCursor = 0;
   /** A running average of what remained to the keys that active expiry saw, for INFO's avg_ttl. */
   averageTtlMs = 0;
+  /** While a snapshot of it is being taken. */
+  snapshot: SnapshotHook | undefined;
 
   #freeObjects: number[] = [];
 
@@ -127,7 +143,8 @@ export class Database {
 
   /** Forgets everything at once. */
   clear(): void {
-    this.arena?.release();
+    if (this.snapshot === undefined) this.arena?.release();
+    else this.#leave(this.snapshot);
     this.arena = new Arena();
     this.map = new ByteMap(this.arena, KEY_OFFSET);
     this.objects = [];
@@ -136,6 +153,18 @@ export class Database {
     this.volatileCount = 0;
     this.expiryCursor = 0;
     this.averageTtlMs = 0;
+  }
+
+  /** Hands all that there is to the snapshot, which has not written it yet. */
+  #leave(snapshot: SnapshotHook): void {
+    const left = new Database(this.number, this.context);
+    left.arena = this.arena;
+    left.map = this.map;
+    left.objects = this.objects;
+    left.volatile = this.volatile;
+    left.volatileCount = this.volatileCount;
+    this.snapshot = undefined;
+    snapshot.emptied(left);
   }
 
   // ---- looking up: all return the entry, or 0 ----------------------------------------------------
@@ -177,13 +206,23 @@ export class Database {
   /** {@link Database.writeKey} where the key's hash is known already. */
   writeHashed(hash: number, buf: Uint8Array, off: number, len: number): number {
     const entry = this.#living(this.map.findHashed(hash, buf, off, len));
-    if (entry !== 0) this.touch(entry);
+    if (entry === 0) return 0;
+    if (this.snapshot !== undefined) this.snapshot.beforeWrite(entry);
+    this.touch(entry);
     return entry;
   }
 
   /** A key whose time has not come; nothing is counted. */
   find(buf: Uint8Array, off: number, len: number): number {
     return this.#living(this.map.find(buf, off, len));
+  }
+
+  /**
+   * To be called before the value of an entry is changed in place that came from {@link Database.find}
+   * or a look-up of those that read: the others do it themselves.
+   */
+  beforeWrite(entry: number): void {
+    if (this.snapshot !== undefined) this.snapshot.beforeWrite(entry);
   }
 
   /** Counts an access, unless the running command must not. */
@@ -278,6 +317,7 @@ export class Database {
     high: number,
     expiryMs: number,
   ): number {
+    this.beforeWrite(entry);
     this.freeValue(entry);
     entry = this.#reshape(entry, type, encoding, high, expiryMs);
     this.arena.words(entry)[this.#valueByte(entry) >> 2] = low;
@@ -292,6 +332,7 @@ export class Database {
     length: number,
     expiryMs: number,
   ): number {
+    this.beforeWrite(entry);
     this.freeValue(entry);
     entry = this.#reshape(entry, TYPE.string, ENCODING.embstr, length, expiryMs);
     copyBytes(src, from, this.arena.slab(entry), this.#valueByte(entry), length);
@@ -336,6 +377,7 @@ export class Database {
 
   /** Removes an entry with its value. */
   remove(entry: number): void {
+    this.beforeWrite(entry);
     this.map.remove(this.map.hashOf(entry), entry);
     this.freeValue(entry);
     if (this.isVolatile(entry)) this.#unlist(entry);
@@ -345,6 +387,7 @@ export class Database {
 
   /** Gives an entry another key, which no entry has; returns the entry that it is then. */
   rename(entry: number, buf: Uint8Array, off: number, len: number): number {
+    this.beforeWrite(entry);
     const { arena, map } = this;
     const from = arena.words(entry);
     const fromAt = arena.wordOf(entry);
@@ -394,6 +437,7 @@ export class Database {
 
   /** Lets an entry expire at a time in ms since the epoch, or never (NO_EXPIRY). */
   setExpiry(entry: number, expiryMs: number): number {
+    this.beforeWrite(entry);
     const encoding = this.encoding(entry);
     const room = valueRoom(encoding, this.high(entry));
     // The value's bytes keep their place in the block, moved or not.
@@ -486,6 +530,7 @@ export class Database {
     words[at + META] = this.context.access.fresh() | type | encoding << ENCODING_SHIFT;
     words[at + INFO] = info;
     map.insert(hash, entry);
+    if (this.snapshot !== undefined) this.snapshot.created(entry);
     if (isVolatile) this.#enlist(entry, expiryMs);
     return entry;
   }
@@ -519,6 +564,7 @@ export class Database {
       shaped = arena.alloc(to);
       copyBytes(arena.slab(entry), at << 2, arena.slab(shaped), arena.byteOf(shaped), head + kept);
       map.moved(map.hashOf(entry), entry, shaped);
+      if (this.snapshot !== undefined) this.snapshot.created(shaped);
       arena.free(entry, from);
     }
     const shapedWords = arena.words(shaped);
