@@ -33,6 +33,7 @@ export function applyConfig(server: Server): void {
   use(config, "maxmemory-policy", (policy) => {
     eviction.policy = policy;
     access.lfu = policy.endsWith("-lfu");
+    access.lru = policy.endsWith("-lru");
   });
   use(config, "maxmemory-samples", (samples) => {
     eviction.samples = samples;

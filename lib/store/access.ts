@@ -10,8 +10,10 @@ export const LFU_INITIAL = 5;
 const LRU_MODULUS = 1 << 24;
 
 export class AccessPolicy {
-  /** Whether an LFU policy is in force. */
+  /** Whether an LFU policy is in force … */
   lfu = false;
+  /** … or an LRU policy, so that snapshots tell how long keys were idle. */
+  lru = false;
   /** False while a command runs for a client with CLIENT NO-TOUCH. */
   touching = true;
   /** `lfu-log-factor`: the higher, the more accesses fill the counter. */
