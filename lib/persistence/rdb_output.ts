@@ -36,7 +36,7 @@ const digits = new Uint8Array(20);
 export interface RdbOutputOptions {
   /** `rdbcompression`: whether longer strings are compressed where that makes them shorter. */
   readonly compress: boolean;
-  /** `rdbchecksum`: whether a file ends with its checksum, and not with zeros. */
+  /** `rdbchecksum`: whether a file ends with its checksum, not with zeros. A DUMP payload must. */
   readonly checksum: boolean;
 }
 
@@ -169,9 +169,7 @@ export class RdbOutput {
   /** Ends a file: nothing but {@link RdbOutput.take} follows. */
   finish(): void {
     this.byte(OPCODE.eof);
-    if (this.#checksum) return this.#writeChecksum();
-    this.word(0);
-    this.word(0);
+    this.#writeChecksum();
   }
 
   /** Ends a DUMP payload: nothing but {@link RdbOutput.take} follows. */
@@ -230,6 +228,7 @@ export class RdbOutput {
     for (let i = 0; i < bytes; i++) this.#chunk[this.#at++] = word >>> (8 * i);
   }
 
+  /** The checksum of all before it: zeros where none is wanted. */
   #writeChecksum(): void {
     this.#cut();
     const [low, high] = this.#crc;
@@ -256,7 +255,7 @@ export class RdbOutput {
   #cut(): void {
     const count = this.#at - this.#from;
     if (count === 0) return;
-    crc64(this.#crc, this.#chunk, this.#from, count);
+    if (this.#checksum) crc64(this.#crc, this.#chunk, this.#from, count);
     this.#full.push(this.#chunk.subarray(this.#from, this.#at));
     this.#fullBytes += count;
     this.#from = this.#at;
