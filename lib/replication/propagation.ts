@@ -15,8 +15,8 @@
  * - {@link Propagation.nothing}: the command sends nothing itself;
  * - {@link Propagation.force}: it is sent though it changed nothing (PUBLISH, FLUSHALL).
  *
- * While {@link Propagation.active} is false nobody listens, and these calls do nothing; a handler that
- * would have to build words for them asks first.
+ * While {@link Propagation.active} is false nobody listens, and these calls do nothing; since words cost
+ * something to build, handlers ask first.
  */
 import { copyBytes } from "../bytes/arena.ts";
 import { formatInteger } from "../bytes/integer.ts";
@@ -25,7 +25,7 @@ import type { Args } from "../resp/args.ts";
 import type { ReplicationStream } from "./stream.ts";
 
 /** An argument: text (Latin-1), an integer, or bytes. */
-export type Word = string | number | Uint8Array;
+export type Word = string | number | bigint | Uint8Array;
 
 const MULTI = latin1Bytes("*1\r\n$5\r\nMULTI\r\n");
 const EXEC = latin1Bytes("*1\r\n$4\r\nEXEC\r\n");
@@ -44,7 +44,6 @@ const LF = 0x0a;
 const enum Own {
   IfChanged,
   Forced,
-  Replaced,
   Nothing,
 }
 
@@ -89,7 +88,7 @@ export class Propagation {
   /** Sends this in place of the running command. */
   instead(database: number, ...words: readonly Word[]): void {
     if (!this.active) return;
-    this.#own = Own.Replaced;
+    this.#own = Own.Nothing;
     this.#add(database, words);
   }
 
@@ -119,9 +118,9 @@ export class Propagation {
     this.#running = false;
   }
 
-  /** A key expired or was evicted. */
-  deleted(database: number, key: Uint8Array): void {
-    this.#add(database, ["DEL", key]);
+  /** A key expired or was evicted, `lazily` as replicas are to remove it, too. */
+  deleted(database: number, key: Uint8Array, lazily: boolean): void {
+    this.#add(database, [lazily ? "UNLINK" : "DEL", key]);
     // Outside a command it is a unit of its own.
     if (!this.#running) this.endUnit();
   }

@@ -43,6 +43,13 @@ export class Args {
     return this.buf.subarray(off, off + this.len(i));
   }
 
+  /** Arguments from `first` up to, not including, `end` as views. */
+  views(first: number, end = this.count): Uint8Array[] {
+    const views: Uint8Array[] = [];
+    for (let i = first; i < end; i++) views.push(this.view(i));
+    return views;
+  }
+
   /** Argument `i` as bytes of its own. */
   copy(i: number): Uint8Array {
     const off = this.off(i);

@@ -56,6 +56,12 @@ export function applyConfig(server: Server): void {
   use(config, "notify-keyspace-events", (classes) => {
     server.effects.eventClasses = classes;
   });
+  use(config, "lazyfree-lazy-expire", (lazily) => {
+    server.effects.expiresLazily = lazily;
+  });
+  use(config, "lazyfree-lazy-eviction", (lazily) => {
+    server.effects.evictsLazily = lazily;
+  });
   use(config, "tracking-table-max-keys", (keys) => {
     server.tracking.maxKeys = keys;
     server.tracking.giveUp();
@@ -63,6 +69,9 @@ export function applyConfig(server: Server): void {
   use(config, "active-expire-effort", (effort) => {
     server.activeExpiry.effort = effort;
   });
+  for (const name of ["save", "stop-writes-on-bgsave-error"] as const) {
+    config.onChange(name, () => server.persistence.updateDiskError());
+  }
   use(config, "loglevel", (level) => {
     log.level = level;
   });

@@ -6,6 +6,7 @@ import { Queue } from "../bytes/queue.ts";
 import type { Args } from "../resp/args.ts";
 import type { CommandBatch, Requester, RequestLimits } from "../resp/decoder.ts";
 import { ReplyWriter } from "../resp/reply_writer.ts";
+import type { Propagation } from "../replication/propagation.ts";
 import type { Database } from "../store/database.ts";
 import type { Blocked } from "./blocking.ts";
 import type { Command } from "./command.ts";
@@ -200,6 +201,11 @@ export class Client implements Requester, Subscriber {
       eventClass,
       event,
     );
+  }
+
+  /** What the running command sends to replicas: it asks there whether anyone listens. */
+  get propagation(): Propagation {
+    return this.server.replication.propagation;
   }
 
   /** CLIENT REPLY. */

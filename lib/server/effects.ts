@@ -18,6 +18,9 @@ export class Effects implements KeyspaceListener {
   dirty = 0;
   /** Classes of `notify-keyspace-events` in force. */
   eventClasses = 0;
+  /** `lazyfree-lazy-expire` and `lazyfree-lazy-eviction`: how replicas are to free keys that go. */
+  expiresLazily = false;
+  evictsLazily = false;
   /** Who publishes keyspace events. */
   onEvent: ((event: string, db: Database, key: Uint8Array) => void) | undefined;
 
@@ -99,18 +102,18 @@ export class Effects implements KeyspaceListener {
 
   keyExpired(db: Database, buf: Uint8Array, off: number, len: number): void {
     if ((this.eventClasses & EVENT.expired) !== 0) this.#emit("expired", db, buf, off, len);
-    this.#gone(db, buf, off, len);
+    this.#gone(db, buf, off, len, this.expiresLazily);
   }
 
   keyEvicted(db: Database, buf: Uint8Array, off: number, len: number): void {
-    this.#gone(db, buf, off, len);
+    this.#gone(db, buf, off, len, this.evictsLazily);
     if ((this.eventClasses & EVENT.evicted) !== 0) this.#emit("evicted", db, buf, off, len);
   }
 
   /** A key went by itself. */
-  #gone(db: Database, buf: Uint8Array, off: number, len: number): void {
+  #gone(db: Database, buf: Uint8Array, off: number, len: number, lazily: boolean): void {
     if (this.#propagation.active) {
-      this.#propagation.deleted(db.number, buf.subarray(off, off + len));
+      this.#propagation.deleted(db.number, buf.subarray(off, off + len), lazily);
     }
     if (this.#watches.size > 0) this.#watches.changed(db, buf, off, len);
     if (this.#tracking.active) this.#tracking.changed(false, buf, off, len);
