@@ -360,7 +360,7 @@ function unblock({ server, reply }: Client, args: Args): void {
     if (!failing && !args.is(3, "TIMEOUT")) throw BAD_UNBLOCK_REASON;
   }
   const client = server.clients.get(integerArg(args, 2));
-  if (client?.blocked === undefined) return reply.integer(0);
+  if (client?.blocked?.onTimeout === undefined) return reply.integer(0);
   if (failing) {
     server.blocking.fail(client, "UNBLOCKED client unblocked via CLIENT UNBLOCK");
   } else {

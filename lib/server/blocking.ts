@@ -15,8 +15,8 @@ import { Timer } from "./timer.ts";
 
 /** What a blocked client waits for. */
 export interface Blocked {
-  /** Writes the reply for when time is over. */
-  readonly onTimeout: () => void;
+  /** Writes the reply for when time is over; undefined where only what it waits for ends the wait. */
+  readonly onTimeout: (() => void) | undefined;
   /** Forgets the client wherever it was registered as waiting. */
   readonly onEnd: () => void;
   readonly timer: Timer | undefined;
@@ -33,7 +33,12 @@ export class Blocking {
   }
 
   /** Lets a client wait, `timeoutMs` at the longest (0: for ever). */
-  block(client: Client, timeoutMs: number, onTimeout: () => void, onEnd: () => void): void {
+  block(
+    client: Client,
+    timeoutMs: number,
+    onTimeout: (() => void) | undefined,
+    onEnd: () => void,
+  ): void {
     const timer = timeoutMs > 0 ? new Timer(timeoutMs, () => this.timeOut(client)) : undefined;
     client.blocked = { onTimeout, onEnd, timer };
     this.count++;
@@ -45,11 +50,16 @@ export class Blocking {
     this.#resume(client);
   }
 
-  /** Ends a client's wait as if its time were over. */
-  timeOut(client: Client): void {
-    client.blocked?.onTimeout();
+  /** Ends a client's wait, its reply being written, whose command is not run again. */
+  complete(client: Client): void {
     countCall(client);
     this.unblock(client);
+  }
+
+  /** Ends a client's wait as if its time were over. */
+  timeOut(client: Client): void {
+    client.blocked?.onTimeout?.();
+    this.complete(client);
   }
 
   /** Ends a client's wait with an error: CLIENT UNBLOCK's, or one of what it waits for. */

@@ -1,6 +1,7 @@
 /**
  * CLIENT PAUSE: commands (all, or those that write) wait until a time or CLIENT UNPAUSE. A paused
- * command was not run; its client is postponed with that command first in its pending ones.
+ * command was not run; its client is postponed with that command first in its pending ones. What the
+ * server itself does may hold writes back, too, which no CLIENT UNPAUSE ends.
  */
 import type { Client } from "./client.ts";
 import { Timer } from "./timer.ts";
@@ -15,6 +16,7 @@ export class Pause {
   /** When the pause ends, on the clock of performance.now(); 0 when there is none. */
   #endMs = 0;
   #timer: Timer | undefined;
+  #holds = 0;
 
   /** `setGate` tells the router of the pause, `resume` lets a client go on. */
   constructor(setGate: (on: boolean) => void, resume: (client: Client) => void) {
@@ -38,7 +40,23 @@ export class Pause {
     this.#timer?.stop();
     this.#endMs = 0;
     this.all = false;
-    this.#setGate(false);
+    this.#letGo();
+  }
+
+  /** Lets what writes wait until {@link Pause.release}. */
+  hold(): void {
+    this.#holds++;
+    this.#setGate(true);
+  }
+
+  release(): void {
+    this.#holds--;
+    if (this.#holds === 0 && this.#endMs === 0) this.#letGo();
+  }
+
+  /** Runs what waited; what must still wait comes back. */
+  #letGo(): void {
+    this.#setGate(this.#holds > 0);
     const clients = [...this.#clients];
     this.#clients.clear();
     for (const client of clients) {
