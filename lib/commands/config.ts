@@ -118,10 +118,11 @@ function rewrite(client: Client): void {
 }
 
 function resetStat(client: Client): void {
-  const { commands, keyspaceStats, stats } = client.server;
+  const { commands, keyspaceStats, persistence, stats } = client.server;
   stats.reset();
   keyspaceStats.hits = keyspaceStats.misses = 0;
   keyspaceStats.expired = keyspaceStats.evicted = 0;
+  persistence.saves = 0;
   for (const command of commands.all) command.resetStats();
   client.reply.ok();
 }

@@ -14,6 +14,7 @@ import type { Client } from "../server/client.ts";
 import { datasetDigest, valueDigest } from "../server/digest.ts";
 import { valueBytes } from "../server/memory_usage.ts";
 import { Arena } from "../bytes/arena.ts";
+import { LoadError } from "../persistence/persistence.ts";
 import { type Database, ENCODING, NO_EXPIRY, TYPE } from "../store/database.ts";
 import type { HashTable } from "../store/hash_table.ts";
 import type { Quicklist } from "../store/quicklist.ts";
@@ -35,7 +36,7 @@ export const DEBUG_COMMANDS = [
     summary: "Looks into the server, for tests and diagnosis.",
     syntax: "",
     traits: ["protected"],
-    partial: "nothing that crashes or restarts the server, no RELOAD and LOADAOF",
+    partial: "nothing that crashes or restarts the server, no LOADAOF",
     handler: debug,
   },
 ] as const satisfies readonly CommandSpec[];
@@ -75,6 +76,10 @@ const HELP = [
   "    Log the quicklist of a value.",
   "QUICKLIST-PACKED-THRESHOLD <size>",
   "    Accepted, if it is an amount of memory below 4gb.",
+  "RELOAD [MERGE] [NOFLUSH] [NOSAVE]",
+  "    Save the data and load them again. MERGE: a key that is there already is",
+  "    replaced; NOFLUSH: the data stay while the file is loaded; NOSAVE: the file",
+  "    that is there is loaded.",
   "SDSLEN <key>",
   "    Lengths of a key and its string in memory.",
   "SET-ACTIVE-EXPIRE <0|1>",
@@ -98,6 +103,10 @@ function takes(min: number, max: number, run: Handler): Subcommand {
   return { min, max, run };
 }
 
+const BAD_RELOAD = new ReplyError(
+  "ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.",
+);
+
 const accepted: Handler = ({ reply }) => reply.ok();
 
 const refused: Handler = (_client, args) => {
@@ -120,6 +129,7 @@ const SUBCOMMANDS = new Map<string, Subcommand>([
   ["HTSTATS-KEY", takes(3, 4, htstatsKey)],
   ["LEAK", takes(3, 3, leak)],
   ["JMAP", takes(2, 2, jmap)],
+  ["LOADAOF", takes(2, 2, loadAof)],
   ["LISTPACK", takes(3, 3, (client, args) => logValue(client, args, ENCODING.listpack))],
   ["LOG", takes(3, 3, log)],
   ["OBJECT", takes(3, 4, object)],
@@ -130,6 +140,7 @@ const SUBCOMMANDS = new Map<string, Subcommand>([
   ["PROTOCOL", takes(3, 3, debugProtocol)],
   ["QUICKLIST", takes(3, 4, (client, args) => logValue(client, args, ENCODING.quicklist))],
   ["QUICKLIST-PACKED-THRESHOLD", takes(3, 3, packedThreshold)],
+  ["RELOAD", takes(2, Infinity, reload)],
   ["REPLICATE", takes(3, Infinity, accepted)],
   ["REPLYBUFFER", takes(4, 4, replyBuffer)],
   ["RESTART", takes(2, 3, refused)],
@@ -274,6 +285,35 @@ function tableStats(slots: number, count: number): string {
   const head = "Hash table 0 stats (main hash table):\n";
   if (count === 0) return `${head}No stats available for empty dictionaries\n`;
   return `${head} table size: ${slots}\n number of elements: ${count}\n`;
+}
+
+function reload({ reply, server }: Client, args: Args): void {
+  const { dbs, log, persistence } = server;
+  let merge = false;
+  let flushes = true;
+  let saves = true;
+  for (let i = 2; i < args.count; i++) {
+    if (args.is(i, "MERGE")) merge = true;
+    else if (args.is(i, "NOFLUSH")) flushes = false;
+    else if (args.is(i, "NOSAVE")) saves = false;
+    else throw BAD_RELOAD;
+  }
+  if (saves && !persistence.save()) throw new ReplyError("ERR");
+  if (flushes) { for (const db of dbs) db.clear(); }
+  try {
+    persistence.loadNow(merge);
+  } catch (error) {
+    if (!(error instanceof LoadError)) throw error;
+    log.warning(error.message);
+    throw new ReplyError("ERR Error trying to load the RDB dump, check server logs.");
+  }
+  log.warning("DB reloaded by DEBUG RELOAD");
+  reply.ok();
+}
+
+/** Redis empties itself before it finds that there is no such file; the data stay here. */
+function loadAof(): void {
+  throw new ReplyError("ERR Error trying to load the AOF files, check server logs.");
 }
 
 function populate({ db, reply, server }: Client, args: Args): void {

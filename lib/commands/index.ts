@@ -17,6 +17,7 @@ import { LIST_BLOCKING_COMMANDS } from "./list_blocking.ts";
 import { MEMORY_COMMANDS } from "./memory.ts";
 import { MONITOR_COMMANDS } from "./monitor.ts";
 import { OBJECT_COMMANDS } from "./object.ts";
+import { PERSISTENCE_COMMANDS } from "./persistence.ts";
 import { PUBSUB_COMMANDS } from "./pubsub.ts";
 import { SERVER_COMMANDS } from "./server.ts";
 import { SET_COMMANDS } from "./set.ts";
@@ -47,6 +48,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   ...MEMORY_COMMANDS,
   ...MONITOR_COMMANDS,
   ...OBJECT_COMMANDS,
+  ...PERSISTENCE_COMMANDS,
   ...PUBSUB_COMMANDS,
   ...SERVER_COMMANDS,
   ...SET_COMMANDS,

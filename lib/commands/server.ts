@@ -103,16 +103,20 @@ export const SERVER_COMMANDS = [
 
 const BAD_INDEX = new ReplyError("ERR DB index is out of range");
 
-function flushdb({ db, reply, server }: Client, args: Args): void {
+function flushdb({ db, reply, server, propagation }: Client, args: Args): void {
   checkFlush(args);
+  // What is empty here may not be there.
+  propagation.force();
   flush(server, db);
   server.tracking.flushed(server.clients.values());
   reply.ok();
 }
 
-function flushall({ reply, server }: Client, args: Args): void {
+function flushall({ reply, server, propagation }: Client, args: Args): void {
   checkFlush(args);
+  propagation.force();
   for (const db of server.dbs) flush(server, db);
+  server.persistence.flushed();
   server.tracking.flushed(server.clients.values());
   reply.ok();
 }

@@ -70,8 +70,11 @@ export class Cron {
     server.time.refresh();
     const startMs = performance.now();
     const { hz } = server.config.values;
-    server.activeExpiry.run(server.dbs, 1000 / hz * EXPIRY_SHARE);
-    server.latency.note("expire-cycle", performance.now() - startMs, server.time.nowMs);
+    if (server.persistence.loading === undefined) {
+      server.activeExpiry.run(server.dbs, 1000 / hz * EXPIRY_SHARE);
+      server.latency.note("expire-cycle", performance.now() - startMs, server.time.nowMs);
+    }
+    server.persistence.cron();
     this.#rehash();
     this.#watchClients(hz);
     server.countClientBytes();

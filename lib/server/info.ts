@@ -4,10 +4,10 @@
  * monitoring reads these fields by name.
  */
 import process from "node:process";
+import type { Loading } from "../persistence/persistence.ts";
 import { REDIS_VERSION } from "../config/version.ts";
 import { VERSION } from "../version.ts";
 import type { Command } from "./command.ts";
-import { GATE } from "./gates.ts";
 import { datasetPercentage, memoryReport, percentage } from "./memory_usage.ts";
 import type { Server } from "./server.ts";
 
@@ -213,25 +213,33 @@ function memoryFields(server: Server): Field[] {
 }
 
 function persistenceFields(server: Server): Field[] {
+  const { persistence } = server;
+  const { loading, progress } = persistence;
+  const nowSeconds = Math.floor(server.time.nowMs / 1000);
+  const keys = progress?.keys ?? 0;
+  const keysOut = progress?.keysOut ?? 0;
   return [
-    ["loading", (server.gates & GATE.loading) !== 0 ? 1 : 0],
+    ["loading", loading === undefined ? 0 : 1],
     ["async_loading", 0],
     ["current_cow_peak", 0],
     ["current_cow_size", 0],
     ["current_cow_size_age", 0],
-    ["current_fork_perc", "0.00"],
-    ["current_save_keys_processed", 0],
-    ["current_save_keys_total", 0],
+    ["current_fork_perc", percentage(keysOut, keys).toFixed(2)],
+    ["current_save_keys_processed", keysOut],
+    ["current_save_keys_total", keys],
     ["rdb_changes_since_last_save", server.effects.dirty],
-    ["rdb_bgsave_in_progress", 0],
-    ["rdb_last_save_time", Math.floor(server.startedMs / 1000)],
-    ["rdb_last_bgsave_status", "ok"],
-    ["rdb_last_bgsave_time_sec", -1],
-    ["rdb_current_bgsave_time_sec", -1],
-    ["rdb_saves", 0],
+    ["rdb_bgsave_in_progress", progress === undefined ? 0 : 1],
+    ["rdb_last_save_time", persistence.lastSaveSeconds],
+    ["rdb_last_bgsave_status", persistence.lastOk ? "ok" : "err"],
+    ["rdb_last_bgsave_time_sec", persistence.lastTookSeconds],
+    [
+      "rdb_current_bgsave_time_sec",
+      progress === undefined ? -1 : nowSeconds - progress.startedSeconds,
+    ],
+    ["rdb_saves", persistence.saves],
     ["rdb_last_cow_size", 0],
-    ["rdb_last_load_keys_expired", 0],
-    ["rdb_last_load_keys_loaded", 0],
+    ["rdb_last_load_keys_expired", persistence.keysExpired],
+    ["rdb_last_load_keys_loaded", persistence.keysLoaded],
     ["aof_enabled", 0],
     ["aof_rewrite_in_progress", 0],
     ["aof_rewrite_scheduled", 0],
@@ -244,6 +252,24 @@ function persistenceFields(server: Server): Field[] {
     ["aof_last_cow_size", 0],
     ["module_fork_in_progress", 0],
     ["module_fork_last_cow_size", 0],
+    ...(loading === undefined ? [] : loadingFields(loading, server.time.nowMs)),
+  ];
+}
+
+/** How far a file is loaded; the rest is supposed to go as fast. */
+function loadingFields(loading: Loading, nowMs: number): Field[] {
+  const { startedMs, totalBytes, loadedBytes, usedMemory } = loading;
+  const elapsedSeconds = Math.floor((nowMs - startedMs) / 1000);
+  const etaSeconds = loadedBytes === 0
+    ? 1
+    : elapsedSeconds * (totalBytes - loadedBytes) / loadedBytes;
+  return [
+    ["loading_start_time", Math.floor(startedMs / 1000)],
+    ["loading_total_bytes", totalBytes],
+    ["loading_rdb_used_mem", usedMemory],
+    ["loading_loaded_bytes", loadedBytes],
+    ["loading_loaded_perc", percentage(loadedBytes, totalBytes).toFixed(2)],
+    ["loading_eta_seconds", Math.floor(etaSeconds)],
   ];
 }
 

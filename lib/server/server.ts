@@ -4,6 +4,7 @@
  */
 import { COMMANDS } from "../commands/index.ts";
 import type { Config } from "../config/config.ts";
+import { Persistence } from "../persistence/persistence.ts";
 import { Replication } from "../replication/replication.ts";
 import { AccessPolicy } from "../store/access.ts";
 import { Database, type DatabaseContext, KeyspaceStats } from "../store/database.ts";
@@ -23,6 +24,7 @@ import { LatencyMonitor } from "./latency.ts";
 import { Listeners } from "./listeners.ts";
 import type { Log } from "./log.ts";
 import { ReplyError } from "../resp/reply_error.ts";
+import { hexDigits } from "../bytes/hex.ts";
 import { latin1Bytes } from "../bytes/text.ts";
 import { clientInfo } from "./client_info.ts";
 import { Monitors } from "./monitor.ts";
@@ -66,6 +68,7 @@ export class Server implements AsyncDisposable {
   );
   readonly monitors = new Monitors((on) => this.setGate(GATE.monitored, on));
   readonly replication: Replication;
+  readonly persistence: Persistence;
   readonly effects: Effects;
   readonly router: Router;
   readonly blocking = new Blocking((client) => this.router.resume(client));
@@ -103,7 +106,7 @@ export class Server implements AsyncDisposable {
     this.time = new CachedTime(parts.clock);
     this.startedMs = this.time.nowMs;
     this.runId = hexDigits(40, parts.random);
-    this.replication = new Replication(hexDigits(40, parts.random));
+    this.replication = new Replication(this, () => hexDigits(40, parts.random));
     this.effects = new Effects(this.watches, this.tracking, this.replication.propagation);
     this.router = new Router(this, this.commands);
     this.access = new AccessPolicy(this.time, parts.random);
@@ -133,6 +136,7 @@ export class Server implements AsyncDisposable {
     );
     this.cron = new Cron(this);
     this.listeners = new Listeners(this.config, this.log, (conn) => this.#welcome(conn));
+    this.persistence = new Persistence(this);
     const notifications = new KeyspaceNotifications(this.pubsub, this.effects);
     this.effects.onEvent = (event, db, key) => notifications.publish(event, db, key);
     applyConfig(this);
@@ -279,17 +283,41 @@ export class Server implements AsyncDisposable {
     this.clients.delete(client.id);
   }
 
+  /** Commands that need the data are refused while they are loaded. */
+  setLoading(on: boolean): void {
+    this.setGate(GATE.loading, on);
+  }
+
+  /** Writes are refused after a snapshot that failed. */
+  setDiskError(on: boolean): void {
+    this.setGate(GATE.diskError, on);
+  }
+
   /**
-   * SHUTDOWN: ends the server, unless the data should be saved and cannot be. There is no persistence
-   * yet, so nothing is saved; asking for it is refused unless `force`.
+   * SHUTDOWN: ends the server, after saving the data if that is asked for, or is usual as there are save
+   * points. Throws a ReplyError where they should be saved and cannot be, unless it is forced.
    */
   shutdown(options: ShutdownOptions): void {
-    this.log.notice("User requested shutdown...");
-    if (options.save === true) {
-      this.log.warning("Cannot save the data set: persistence is not available.");
-      if (!options.force) throw new ReplyError("ERR Errors trying to SHUTDOWN. Check logs.");
+    const { config, log, persistence } = this;
+    log.notice("User requested shutdown...");
+    if (persistence.abortSave()) log.warning("There is a child saving an .rdb. Killing it!");
+    // What is half loaded must not take the place of the whole.
+    const saves = persistence.loading === undefined &&
+      (options.save ?? config.values.save.length > 0);
+    if (saves) {
+      log.notice("Saving the final RDB snapshot before exiting.");
+      if (!persistence.save()) {
+        if (!options.force) {
+          log.warning("Error trying to save the DB, can't exit.");
+          log.warning(
+            "Errors trying to shut down the server. Check the logs for more information.",
+          );
+          throw new ReplyError("ERR Errors trying to SHUTDOWN. Check logs.");
+        }
+        log.warning("Error trying to save the DB. Exit anyway.");
+      }
     }
-    this.log.warning("Redis is now ready to exit, bye bye...");
+    log.warning("Redis is now ready to exit, bye bye...");
     this.close();
   }
 
@@ -334,7 +362,7 @@ export class Server implements AsyncDisposable {
     this.pause.end();
     const listenersClosed = this.listeners.close();
     for (const client of this.clients.values()) client.close();
-    listenersClosed.then(() => this.#closed.resolve());
+    Promise.all([listenersClosed, this.persistence.close()]).then(() => this.#closed.resolve());
     return this.closed;
   }
 
@@ -377,9 +405,3 @@ export interface ShutdownOptions {
 
 const PROTECTED =
   "DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the default user. In this mode connections are only accepted from the loopback interface. If you want to connect from external computers to Redis you may adopt one of the following solutions: 1) Just disable protected mode sending the command 'CONFIG SET protected-mode no' from the loopback interface by connecting to Redis from the same host the server is running, however MAKE SURE Redis is not publicly accessible from internet if you do so. Use CONFIG REWRITE to make this change permanent. 2) Alternatively you can just disable the protected mode by editing the Redis configuration file, and setting the protected mode option to 'no', and then restarting the server. 3) If you started the server manually just for testing, restart it with the '--protected-mode no' option. 4) Setup a an authentication password for the default user. NOTE: You only need to do one of the above things in order for the server to start accepting connections from the outside.";
-
-function hexDigits(count: number, random: () => number): string {
-  let digits = "";
-  for (let i = 0; i < count; i++) digits += Math.floor(random() * 16).toString(16);
-  return digits;
-}

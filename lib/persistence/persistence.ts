@@ -1,0 +1,429 @@
+/**
+ * When snapshots are taken and files written: SAVE, BGSAVE, the save points, and the loading of the
+ * file at the start; and what INFO tells of it.
+ *
+ * One snapshot runs at a time, for a file or for replicas, as Redis has one child. SAVE is no
+ * snapshot: it writes while nothing else happens.
+ */
+import { join } from "node:path";
+import { setImmediate } from "node:timers";
+import type { Config } from "../config/config.ts";
+import { systemErrorText } from "../config/special_kinds.ts";
+import { REDIS_VERSION } from "../config/version.ts";
+import type { Database, DatabaseContext } from "../store/database.ts";
+import type { LoadLog, RdbLoader } from "./rdb_loader.ts";
+import { RdbFile, removeLeftovers, SaveError } from "./rdb_file.ts";
+import {
+  Snapshot,
+  type SnapshotOptions,
+  type SnapshotPace,
+  type SnapshotSink,
+  writeSnapshotNow,
+} from "./snapshot.ts";
+
+/** After a failure the next try waits so long. */
+const RETRY_SECONDS = 5;
+const SLICE_MS = 4;
+/** Bytes of a file that are loaded before others run. */
+const LOAD_BYTES = 1024 * 1024;
+/** How often the log tells how far loading is. */
+const PROGRESS_MS = 2000;
+
+/** What of the server persistence needs. */
+export interface PersistenceHost {
+  readonly config: Config;
+  readonly log: LoadLog;
+  readonly time: { readonly nowMs: number; refresh(): void };
+  readonly dbs: Database[];
+  readonly databaseContext: DatabaseContext;
+  readonly effects: { dirty: number };
+  readonly stats: { commands: number };
+  readonly usedMemory: number;
+  /** Clients are told that it loads, or no longer. */
+  setLoading(on: boolean): void;
+  /** Writes are refused as the last BGSAVE failed, or no longer. */
+  setDiskError(on: boolean): void;
+}
+
+/** A position in a history of replication: of the data set that a file holds. */
+export interface ReplicationPosition {
+  /** 40 hex digits. */
+  readonly id: string;
+  readonly offset: number;
+  /** The database that the stream had selected there. */
+  readonly db: number;
+}
+
+/** A file that loads: INFO's loading_* fields. */
+export interface Loading {
+  readonly startedMs: number;
+  readonly totalBytes: number;
+  loadedBytes: number;
+  /** What the file says that its data took in memory; 0 if it says nothing. */
+  usedMemory: number;
+}
+
+interface Running {
+  readonly kind: "disk" | "socket";
+  readonly snapshot: Snapshot;
+  readonly abort: AbortController;
+  readonly startedSeconds: number;
+}
+
+/** Why a BGSAVE ends that is no failure: FLUSHALL, SHUTDOWN. */
+class SnapshotAborted extends Error {}
+
+/** A file that is there cannot be read; the message is a sentence. */
+export class LoadError extends Error {}
+
+export class Persistence {
+  /** The time of the last save that went well, or of the start; in seconds since the epoch. */
+  lastSaveSeconds: number;
+  /** SAVE and BGSAVE that were begun. */
+  saves = 0;
+  /** Whether the last BGSAVE, or a SAVE after it, went well. */
+  lastOk = true;
+  /** How long the last snapshot took; -1 if there was none. */
+  lastTookSeconds = -1;
+  /** BGSAVE was asked for while it could not begin. */
+  scheduled = false;
+  loading: Loading | undefined;
+  keysLoaded = 0;
+  keysExpired = 0;
+  /** Where in replication the loaded file's data stands, if the file tells. */
+  loadedReplication: ReplicationPosition | undefined;
+  /** Where in replication the data stands now; undefined where that is of no use to anybody. */
+  replicationPosition: () => ReplicationPosition | undefined = () => undefined;
+  /** Called when a snapshot has ended and another may begin. */
+  onIdle: () => void = () => {};
+
+  readonly #host: PersistenceHost;
+  #running: Running | undefined;
+  /** Settles when the running snapshot, if any, has wholly ended. */
+  #ended: Promise<unknown> = Promise.resolve();
+  #lastTrySeconds = 0;
+  #closed = false;
+  readonly #pace: SnapshotPace;
+
+  constructor(host: PersistenceHost) {
+    this.#host = host;
+    this.lastSaveSeconds = this.#nowSeconds;
+    this.#pace = { sliceMs: SLICE_MS, entriesAtOnce: 32, rest: () => this.#rest() };
+  }
+
+  /** Whether a snapshot runs: another must wait. */
+  get busy(): boolean {
+    return this.#running !== undefined;
+  }
+
+  /** How far the running snapshot is, if one runs. */
+  get progress(): { keys: number; keysOut: number; startedSeconds: number } | undefined {
+    if (this.#running === undefined) return undefined;
+    const { snapshot: { keys, keysOut }, startedSeconds } = this.#running;
+    return { keys, keysOut, startedSeconds };
+  }
+
+  // ---- saving ------------------------------------------------------------------------------------
+
+  /** SAVE: writes the file at once. Returns whether that went well; the log tells if not. */
+  save(): boolean {
+    const { config: { values }, effects } = this.#host;
+    this.saves++;
+    let file: RdbFile | undefined;
+    try {
+      file = RdbFile.begin(
+        values.dir,
+        values.dbfilename,
+        values["rdb-save-incremental-fsync"],
+      );
+      const target = file;
+      writeSnapshotNow(this.#snapshotOptions(), (chunk) => target.writeNow(chunk));
+      file.completeNow();
+    } catch (error) {
+      file?.discard();
+      this.#host.log.warning(failureText(error));
+      return false;
+    }
+    this.#host.log.notice("DB saved on disk");
+    effects.dirty = 0;
+    this.#saved();
+    return true;
+  }
+
+  /**
+   * BGSAVE: the file will hold the data as they are now. Not to be called while {@link
+   * Persistence.busy}. Resolves to whether it went well; the log tells if not.
+   */
+  async backgroundSave(): Promise<boolean> {
+    const { config: { values }, effects, log } = this.#host;
+    const dirtyBefore = effects.dirty;
+    this.saves++;
+    this.#lastTrySeconds = this.#nowSeconds;
+    log.notice(`Background saving started by pid ${Deno.pid}`);
+    let file: RdbFile | undefined;
+    try {
+      await this.#run("disk", async (snapshot, signal) => {
+        file = RdbFile.begin(
+          values.dir,
+          values.dbfilename,
+          values["rdb-save-incremental-fsync"],
+        );
+        const target = file;
+        await snapshot.write((chunks) => target.write(chunks), signal, this.#pace);
+        await target.complete(signal);
+      });
+    } catch (error) {
+      file?.discard();
+      if (error instanceof SnapshotAborted) {
+        log.warning("Background saving given up");
+        return false;
+      }
+      log.warning(failureText(error));
+      log.warning("Background saving error");
+      this.lastOk = false;
+      this.updateDiskError();
+      return false;
+    }
+    log.notice("DB saved on disk");
+    log.notice("Background saving terminated with success");
+    effects.dirty = Math.max(0, effects.dirty - dirtyBefore);
+    this.#saved();
+    return true;
+  }
+
+  /**
+   * Takes a snapshot of this moment for somebody else: replication. Not to be called while {@link
+   * Persistence.busy}. The point in time is the call; `sink` gets the file's bytes piece by piece, and
+   * the snapshot waits for it. Throws what the sink throws, or the signal's reason.
+   */
+  runSnapshot(sink: SnapshotSink, signal: AbortSignal): Promise<void> {
+    return this.#run("socket", (snapshot, own) => {
+      return snapshot.write(sink, AbortSignal.any([own, signal]), this.#pace);
+    });
+  }
+
+  /**
+   * Gives up a BGSAVE that runs, and returns whether one did; snapshots for replicas go on. The file
+   * stays as it was.
+   */
+  abortSave(): boolean {
+    if (this.#running?.kind !== "disk") return false;
+    this.#running.abort.abort(new SnapshotAborted());
+    return true;
+  }
+
+  /** FLUSHALL: where there are save points, the file is emptied as the data were. */
+  flushed(): void {
+    this.abortSave();
+    if (this.#host.config.values.save.length > 0) this.save();
+  }
+
+  /** Begins a BGSAVE that is due by the save points, or was scheduled; ten times a second. */
+  cron(): void {
+    if (this.busy || this.loading !== undefined) return;
+    const now = this.#nowSeconds;
+    if (!this.lastOk && now - this.#lastTrySeconds <= RETRY_SECONDS) return;
+    const { config: { values }, effects: { dirty }, log } = this.#host;
+    const sinceSave = now - this.lastSaveSeconds;
+    const point = values.save.find((point) => {
+      return dirty >= point.changes && sinceSave > point.seconds;
+    });
+    if (point !== undefined) {
+      log.notice(`${point.changes} changes in ${point.seconds} seconds. Saving...`);
+    } else if (!this.scheduled) return;
+    this.scheduled = false;
+    this.backgroundSave();
+  }
+
+  /** Lets writes pass, or not: after a save, and when a directive has changed on which that rests. */
+  updateDiskError(): void {
+    const { values } = this.#host.config;
+    const refuses = values["stop-writes-on-bgsave-error"] && values.save.length > 0;
+    this.#host.setDiskError(refuses && !this.lastOk);
+  }
+
+  /** What a file's head says of itself, field by field as Redis writes them. */
+  saveAux(): [string, string][] {
+    const position = this.replicationPosition();
+    const replication: [string, string][] = position === undefined ? [] : [
+      ["repl-stream-db", String(position.db)],
+      ["repl-id", position.id],
+      ["repl-offset", String(position.offset)],
+    ];
+    return [
+      ["redis-ver", REDIS_VERSION],
+      ["redis-bits", "64"],
+      ["ctime", String(this.#nowSeconds)],
+      ["used-mem", String(this.#host.usedMemory)],
+      ...replication,
+      ["aof-base", "0"],
+    ];
+  }
+
+  /** Ends what runs, for good; resolves when no file is open any more. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#running?.abort.abort(new SnapshotAborted());
+    await this.#ended.catch(() => {});
+  }
+
+  async #run(
+    kind: "disk" | "socket",
+    write: (snapshot: Snapshot, signal: AbortSignal) => Promise<void>,
+  ): Promise<void> {
+    const snapshot = new Snapshot(this.#snapshotOptions());
+    const abort = new AbortController();
+    const startedSeconds = this.#nowSeconds;
+    this.#running = { kind, snapshot, abort, startedSeconds };
+    try {
+      const ended = write(snapshot, abort.signal);
+      this.#ended = ended;
+      await ended;
+    } finally {
+      snapshot.end();
+      this.#running = undefined;
+      this.#host.time.refresh();
+      this.lastTookSeconds = this.#nowSeconds - startedSeconds;
+      this.onIdle();
+    }
+  }
+
+  #snapshotOptions(): SnapshotOptions {
+    const { config: { values }, dbs } = this.#host;
+    return {
+      dbs,
+      aux: this.saveAux(),
+      compress: values.rdbcompression,
+      checksum: values.rdbchecksum,
+    };
+  }
+
+  /** The file holds the data. */
+  #saved(): void {
+    this.lastSaveSeconds = this.#nowSeconds;
+    this.lastOk = true;
+    this.updateDiskError();
+  }
+
+  /** Lets others run; where they have something to do, for as long as a slice takes. */
+  async #rest(): Promise<void> {
+    const { stats } = this.#host;
+    const before = stats.commands;
+    await new Promise((resolve) => setImmediate(resolve));
+    if (stats.commands !== before) await new Promise((resolve) => setTimeout(resolve, SLICE_MS));
+  }
+
+  get #nowSeconds(): number {
+    return Math.floor(this.#host.time.nowMs / 1000);
+  }
+
+  // ---- loading -----------------------------------------------------------------------------------
+
+  /**
+   * Loads the file into the empty databases, if there is one; clients are told meanwhile. Throws
+   * LoadError or, where the file is damaged, RdbError.
+   */
+  async loadAtStart(): Promise<void> {
+    const { dir, dbfilename } = this.#host.config.values;
+    removeLeftovers(dir);
+    this.#Loader = (await import("./rdb_loader.ts")).RdbLoader;
+    let file: Deno.FsFile;
+    try {
+      file = await Deno.open(join(dir, dbfilename));
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return;
+      throw new LoadError(`Cannot open ${dbfilename}: ${systemErrorText(error)}.`);
+    }
+    const { log, time } = this.#host;
+    const startMs = performance.now();
+    try {
+      const { size } = await file.stat();
+      const loading: Loading = {
+        startedMs: time.nowMs,
+        totalBytes: size,
+        loadedBytes: 0,
+        usedMemory: 0,
+      };
+      this.loading = loading;
+      this.#host.setLoading(true);
+      const loader = this.#loader(size, false);
+      const piece = new Uint8Array(LOAD_BYTES);
+      let toldMs = startMs;
+      while (!loader.done && !this.#closed) {
+        const count = await file.read(piece);
+        if (count === null) break;
+        loader.push(piece.subarray(0, count));
+        loading.loadedBytes += count;
+        loading.usedMemory = Number(loader.aux.get("used-mem") ?? 0);
+        if (performance.now() - toldMs >= PROGRESS_MS) {
+          toldMs = performance.now();
+          log.notice(`Loading ${dbfilename}: ${percent(loading.loadedBytes, size)}% done`);
+        }
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      if (this.#closed) return;
+      loader.finish();
+      this.#loaded(loader);
+    } finally {
+      file.close();
+      this.loading = undefined;
+      this.#host.setLoading(false);
+    }
+    const seconds = (performance.now() - startMs) / 1000;
+    log.notice(`DB loaded from disk: ${seconds.toFixed(3)} seconds`);
+  }
+
+  /**
+   * DEBUG RELOAD: loads the file at once into what is there; `replaceKeys` as RdbLoader has it. Throws
+   * LoadError and RdbError.
+   */
+  loadNow(replaceKeys: boolean): void {
+    const { dir, dbfilename } = this.#host.config.values;
+    let bytes: Uint8Array;
+    try {
+      bytes = Deno.readFileSync(join(dir, dbfilename));
+    } catch (error) {
+      throw new LoadError(`Cannot read ${dbfilename}: ${systemErrorText(error)}.`);
+    }
+    const loader = this.#loader(bytes.length, replaceKeys);
+    loader.push(bytes);
+    loader.finish();
+    this.#loaded(loader);
+  }
+
+  // deno-lint-ignore no-explicit-any
+  #Loader: any;
+  #loader(fileBytes: number, replaceKeys: boolean): RdbLoader {
+    const { config: { values }, dbs, databaseContext, log, time } = this.#host;
+    return new this.#Loader({
+      dbs,
+      nowMs: time.nowMs,
+      keepExpired: !databaseContext.expires,
+      limits: values,
+      log,
+      source: values.dbfilename,
+      verifyChecksum: values.rdbchecksum,
+      fileBytes,
+      replaceKeys,
+    });
+  }
+
+  #loaded(loader: RdbLoader): void {
+    this.keysLoaded = loader.keysLoaded;
+    this.keysExpired = loader.keysExpired;
+    const id = loader.aux.get("repl-id");
+    const offset = Number(loader.aux.get("repl-offset") ?? -1);
+    const db = Number(loader.aux.get("repl-stream-db") ?? 0);
+    if (id !== undefined && offset >= 0) this.loadedReplication = { id, offset, db };
+  }
+}
+
+function percent(part: number, whole: number): string {
+  return (whole === 0 ? 100 : 100 * part / whole).toFixed(2);
+}
+
+/** What the log tells of a failure. */
+function failureText(error: unknown): string {
+  if (error instanceof SaveError) return error.message;
+  return `Error saving DB: ${error instanceof Error ? error.stack : String(error)}`;
+}
