@@ -8,6 +8,7 @@ import { EVENT } from "../store/events.ts";
 import { timeArg } from "./arguments.ts";
 import { peek } from "./keys.ts";
 import { type CommandSpec, keys } from "./spec.ts";
+import { propagateRemoval } from "./string.ts";
 
 export const EXPIRE_COMMANDS = [
   {
@@ -160,9 +161,14 @@ function expire(
   if (whenMs <= db.context.time.nowMs && db.context.expires) {
     db.remove(entry);
     client.changed(args, 1, EVENT.generic, "del");
+    propagateRemoval(client, args, client.server.effects.expiresLazily);
   } else {
     db.setExpiry(entry, Math.max(0, whenMs));
     client.changed(args, 1, EVENT.generic, "expire");
+    const { propagation } = client;
+    if (propagation.active && (unitMs !== 1 || baseMs !== 0)) {
+      propagation.instead(db.number, ["PEXPIREAT", args.view(1), whenMs, ...args.views(3)]);
+    }
   }
   reply.integer(1);
 }

@@ -1,5 +1,6 @@
 /** Geo: positions as the scores of sorted sets. Searches stand in `geo_search.ts`. */
 import { distanceBetween, encodePosition, standardGeohash } from "../bytes/geohash.ts";
+import type { Word } from "../replication/propagation.ts";
 import type { Args } from "../resp/args.ts";
 import { SYNTAX_ERROR } from "../resp/reply_error.ts";
 import type { Client } from "../server/client.ts";
@@ -80,7 +81,13 @@ function geoadd(client: Client, args: Args): void {
   const count = given / 3;
   const scores = new Float64Array(count);
   for (let i = 0; i < count; i++) scores[i] = encodePosition(positionArg(args, first + 3 * i));
+  const { db, propagation, server } = client;
+  const { dirty } = server.effects;
   addMembers(client, args, how, countsUpdates, first + 2, 3, scores, count);
+  if (!propagation.active || server.effects.dirty === dirty) return;
+  const words: Word[] = ["zadd", ...args.views(1, first)];
+  for (let i = 0; i < count; i++) words.push(scores[i]!, args.view(first + 3 * i + 2));
+  propagation.instead(db.number, words);
 }
 
 function geopos(client: Client, args: Args): void {

@@ -105,5 +105,9 @@ function hincrbyfloat(client: Client, args: Args): void {
   }
   const text = latin1Bytes(formatLongDouble(value));
   setNumber(client, args, there, text, text.length, "hincrbyfloat");
+  const { db, propagation } = client;
+  if (propagation.active) {
+    propagation.instead(db.number, ["HSET", args.view(1), args.view(2), text]);
+  }
   client.reply.bulk(text);
 }

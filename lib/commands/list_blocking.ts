@@ -102,7 +102,12 @@ function blockingPop(client: Client, args: Args, fromHead: boolean): void {
     if (entry === 0) continue;
     reply.array(2);
     reply.bulk(args.buf, args.off(i), args.len(i));
-    return popElements(client, args, i, entry, fromHead, 1);
+    popElements(client, args, i, entry, fromHead, 1);
+    const { db, propagation } = client;
+    if (propagation.active) {
+      propagation.instead(db.number, [fromHead ? "LPOP" : "RPOP", args.view(i)]);
+    }
+    return;
   }
   const { blockedKeys } = client.server.effects;
   if (!blockedKeys.mayWait(client)) return reply.nilArray();
@@ -139,7 +144,16 @@ function blockingMove(
   timeoutMs: number,
 ): void {
   const entry = writeTyped(client, args, 1, TYPE.list);
-  if (entry !== 0) return moveElement(client, args, entry, fromHead, toHead);
+  if (entry !== 0) {
+    moveElement(client, args, entry, fromHead, toHead);
+    const { db, propagation } = client;
+    if (propagation.active) {
+      // All but the time-out.
+      const name = args.count === 4 ? "RPOPLPUSH" : "LMOVE";
+      propagation.instead(db.number, [name, ...args.views(1, args.count - 1)]);
+    }
+    return;
+  }
   const { blockedKeys } = client.server.effects;
   if (!blockedKeys.mayWait(client)) return client.reply.nil();
   blockedKeys.wait(client, args, 1, 1, TYPE.list, timeoutMs);

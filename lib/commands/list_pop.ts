@@ -181,11 +181,16 @@ export function popWithKey(
   fromHead: boolean,
   count: number,
 ): void {
-  client.reply.array(2);
-  client.reply.bulk(args.buf, args.off(i), args.len(i));
-  popArray(client, args, i, entry, fromHead, count);
+  const { db, reply, propagation } = client;
+  reply.array(2);
+  reply.bulk(args.buf, args.off(i), args.len(i));
+  const popped = popArray(client, args, i, entry, fromHead, count);
+  if (propagation.active) {
+    propagation.instead(db.number, [fromHead ? "LPOP" : "RPOP", args.view(i), popped]);
+  }
 }
 
+/** Removes up to `count` elements and replies an array of them; returns how many they are. */
 function popArray(
   client: Client,
   args: Args,
@@ -193,10 +198,11 @@ function popArray(
   entry: number,
   fromHead: boolean,
   count: number,
-): void {
+): number {
   count = Math.min(count, listLength(client.db, entry));
   client.reply.array(count);
   popElements(client, args, i, entry, fromHead, count);
+  return count;
 }
 
 /** Removes `count` elements, which are there, of the list at key argument `i` and replies each. */

@@ -264,15 +264,17 @@ function confirm(client: Client, kind: Kind, word: string, name: Uint8Array | un
   if (muted) reply.muted = true;
 }
 
-function publish({ server, reply }: Client, args: Args): void {
+function publish({ server, reply, propagation }: Client, args: Args): void {
   const { buf } = args;
+  propagation.force();
   reply.integer(
     server.pubsub.publish(buf, args.off(1), args.len(1), buf, args.off(2), args.len(2)),
   );
 }
 
-function spublish({ server, reply }: Client, args: Args): void {
+function spublish({ server, reply, propagation }: Client, args: Args): void {
   const { buf } = args;
+  propagation.force();
   reply.integer(
     server.pubsub.publishToShard(buf, args.off(1), args.len(1), buf, args.off(2), args.len(2)),
   );

@@ -8,6 +8,7 @@ import { SetValue } from "../store/set_value.ts";
 import { int64Arg, integerAtLeast, readTyped, writeTyped } from "./arguments.ts";
 import { removeEmptied } from "./emptied.ts";
 import { type CommandSpec, keys } from "./spec.ts";
+import { propagateRemoval } from "./string.ts";
 
 export const SET_RANDOM_COMMANDS = [
   {
@@ -50,6 +51,11 @@ const OUT_OF_COUNTS = new ReplyError(
   "ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807",
 );
 
+/** How many members of SPOP go into one command for the replicas. */
+const MAX_MEMBERS_TOLD = 1024;
+/** Members of the running SPOP that replicas are yet to be told of. */
+const popped: Uint8Array[] = [];
+
 // The handles of the running command.
 const set = new SetValue();
 const kept = new SetValue();
@@ -61,11 +67,12 @@ function spop(client: Client, args: Args): void {
   if (entry === 0) return reply.nil();
   set.load(db, entry);
   const position = set.sample(server.random);
-  replyMember(client, position);
+  replyPopped(client, args, position);
   set.removeAt(position);
   set.save(entry);
   client.changed(args, 1, EVENT.set, "spop");
   if (set.size === 0) removeEmptied(client, args, 1, entry);
+  propagatePopped(client, args);
 }
 
 function popSome(client: Client, args: Args): void {
@@ -75,27 +82,49 @@ function popSome(client: Client, args: Args): void {
   const entry = writeTyped(client, args, 1, TYPE.set);
   if (entry === 0 || count === 0) return reply.set(0);
   set.load(db, entry);
-  const popped = Math.min(count, set.size);
-  const remaining = set.size - popped;
-  reply.set(popped);
+  const taken = Math.min(count, set.size);
+  const remaining = set.size - taken;
+  reply.set(taken);
   client.changed(args, 1, EVENT.set, "spop");
-  server.effects.dirty += popped - 1;
+  server.effects.dirty += taken - 1;
   if (remaining === 0) {
     replyAll(client);
     removeEmptied(client, args, 1, entry);
-  } else if (remaining * POPPED_PER_KEPT > popped) {
-    for (let i = 0; i < popped; i++) {
+    propagateRemoval(client, args, false);
+  } else if (remaining * POPPED_PER_KEPT > taken) {
+    for (let i = 0; i < taken; i++) {
       const position = set.sample(server.random);
-      replyMember(client, position);
+      replyPopped(client, args, position);
       set.removeAt(position);
     }
     set.save(entry);
+    propagatePopped(client, args);
   } else {
     keep(client, remaining);
-    replyAll(client);
+    set.every((position) => {
+      replyPopped(client, args, position);
+      return true;
+    });
     set.save(entry);
     kept.replace(entry, db.expiryMs(entry));
+    propagatePopped(client, args);
   }
+}
+
+/** Replies a member that goes, and remembers it for the replicas, which could not choose the same. */
+function replyPopped(client: Client, args: Args, position: number): void {
+  const { buf, off, len } = set.read(position);
+  client.reply.bulk(buf, off, len);
+  if (!client.propagation.active) return;
+  popped.push(buf.slice(off, off + len));
+  if (popped.length === MAX_MEMBERS_TOLD) propagatePopped(client, args);
+}
+
+/** Sends those members in the command's place. */
+function propagatePopped({ db, propagation }: Client, args: Args): void {
+  if (popped.length === 0) return;
+  propagation.instead(db.number, ["SREM", args.view(1), ...popped]);
+  popped.length = 0;
 }
 
 /** Moves `count` members at random from `set` to `kept`. */

@@ -26,8 +26,10 @@ import { type CommandSpec, keys } from "./spec.ts";
 import {
   blockLimits,
   endArg,
+  exactTrim,
   groupChanged,
   idArg,
+  idWord,
   replyEntry,
   replyId,
   startArg,
@@ -197,6 +199,12 @@ function xadd(client: Client, args: Args): void {
     client.server.effects.dirty--;
     client.changed(args, 1, EVENT.stream, "xtrim");
   }
+  const { propagation } = client;
+  if (propagation.active && (options.id !== PARSED.whole || options.approximate)) {
+    const words = exactTrim(args, stream);
+    words[options.idAt] = idWord(id);
+    propagation.instead(db.number, words);
+  }
   replyId(reply, id);
 }
 
@@ -278,10 +286,13 @@ function xtrim(client: Client, args: Args): void {
   const options = trimOptions(client, args, false);
   const entry = writeTyped(client, args, 1, TYPE.stream);
   if (entry === 0) return client.reply.integer(0);
-  const removed = streamOf(client.db, entry).trim(options);
+  const { db, propagation } = client;
+  const stream = streamOf(db, entry);
+  const removed = stream.trim(options);
   if (removed > 0) {
     client.changed(args, 1, EVENT.stream, "xtrim");
     client.server.effects.dirty += removed - 1;
+    if (propagation.active) propagation.instead(db.number, exactTrim(args, stream));
   }
   client.reply.integer(removed);
 }

@@ -1,5 +1,7 @@
 /** What stream commands have in common: IDs and trimming among their arguments, entries in replies. */
 import { readElement } from "../bytes/listpack.ts";
+import { latin1 } from "../bytes/text.ts";
+import type { Word } from "../replication/propagation.ts";
 import type { Args } from "../resp/args.ts";
 import { ReplyError, SYNTAX_ERROR } from "../resp/reply_error.ts";
 import type { ReplyWriter } from "../resp/reply_writer.ts";
@@ -107,6 +109,8 @@ class TrimOptions implements Trim {
   readonly minId = newId();
   approximate = false;
   limit = 0;
+  /** Index of the threshold's argument. */
+  thresholdAt = 0;
   /** XADD: whether the key must be there already. */
   noCreate = false;
   /** XADD: the ID, or what is known of it; undefined for `*`. */
@@ -167,7 +171,26 @@ function strategyArg(args: Args, i: number, more: number): number {
   if (options.trims) throw TWO_STRATEGIES;
   options.trims = true;
   options.approximate = more > 1 && isByte(args, i + 1, 0x7e);
-  return options.approximate || (more > 1 && isByte(args, i + 1, 0x3d)) ? i + 2 : i + 1;
+  const hasSign = options.approximate || (more > 1 && isByte(args, i + 1, 0x3d));
+  return options.thresholdAt = hasSign ? i + 2 : i + 1;
+}
+
+/**
+ * The words of a command that trimmed as {@link trimOptions} say, for replicas: an approximate
+ * threshold becomes the exact one that leaves as much as there is now.
+ */
+export function exactTrim(args: Args, stream: Stream): Word[] {
+  const words: Word[] = args.views(0);
+  if (!options.approximate) return words;
+  words[options.thresholdAt - 1] = "=";
+  if (options.maxLength !== undefined) {
+    words[options.thresholdAt] = stream.length;
+  } else {
+    const first = newId();
+    if (!stream.edgeId(first, false)) copyId(MAX_ID, first);
+    words[options.thresholdAt] = idWord(first);
+  }
+  return words;
 }
 
 /** When a block is full, as configured. One object for all. */
@@ -238,6 +261,57 @@ export function cString(args: Args, i: number): string {
 export function groupChanged(client: Client, args: Args, i: number, event: string): void {
   const { db, server } = client;
   server.effects.keyNoted(db, args.buf, args.off(i), args.len(i), EVENT.stream, event);
+}
+
+// ---- replicas --------------------------------------------------------------------------------------
+
+/** An ID as an argument. */
+export function idWord(id: Int32Array, at = 0): string {
+  return latin1(idText, 0, formatId(id, at));
+}
+
+/**
+ * Sends replicas what is pending at a place now, of the stream that is argument `key`. Together with
+ * the group's last ID it is all that they need of a delivery or a claim.
+ */
+export function propagatePending(
+  client: Client,
+  args: Args,
+  key: number,
+  group: Group,
+  place: number,
+): void {
+  const { db, propagation } = client;
+  const { pending } = group;
+  propagation.instead(db.number, [
+    "XCLAIM",
+    args.view(key),
+    group.name,
+    group.consumerOf(place)!.name,
+    "0",
+    idWord(pending.words(place), pending.at(place)),
+    "TIME",
+    group.deliveryMs(place),
+    "RETRYCOUNT",
+    group.deliveries(place),
+    "FORCE",
+    "JUSTID",
+    "LASTID",
+    idWord(group.lastId),
+  ]);
+}
+
+/** Sends replicas how far a group of the stream that is argument `key` has read. */
+export function propagateGroupId(client: Client, args: Args, key: number, group: Group): void {
+  client.propagation.instead(client.db.number, [
+    "XGROUP",
+    "SETID",
+    args.view(key),
+    group.name,
+    idWord(group.lastId),
+    "ENTRIESREAD",
+    group.entriesRead,
+  ]);
 }
 
 // ---- replies ---------------------------------------------------------------------------------------

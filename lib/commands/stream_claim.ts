@@ -20,6 +20,8 @@ import {
   idArg,
   isId,
   noGroup,
+  propagateGroupId,
+  propagatePending,
   replyEntry,
   replyId,
   startArg,
@@ -125,6 +127,9 @@ function xclaim(client: Client, args: Args): void {
   while (5 + ids < args.count && isId(args, 5 + ids, id)) ids++;
   claimOptions(args, 5 + ids, nowMs);
 
+  // Replicas are sent what became of each entry.
+  const { propagation } = client;
+  propagation.nothing();
   const movesOn = compareIds(lastId, group.lastId) > 0;
   if (movesOn) copyId(lastId, group.lastId);
   const consumer = claimer(client, args, group);
@@ -135,6 +140,7 @@ function xclaim(client: Client, args: Args): void {
     let place = group.pending.find(id);
     if (!stream.has(id)) {
       if (place === NO_RECORD) continue;
+      if (propagation.active) propagatePending(client, args, 1, group, place);
       group.removePending(place);
       server.effects.dirty++;
       told = true;
@@ -147,11 +153,15 @@ function xclaim(client: Client, args: Args): void {
       continue;
     }
     claim(group, place, consumer, options.deliveryMs, nowMs);
+    if (propagation.active) propagatePending(client, args, 1, group, place);
     server.effects.dirty++;
     told = true;
     claimed.push(i);
   }
-  if (movesOn && !told) server.effects.dirty++;
+  if (movesOn && !told) {
+    server.effects.dirty++;
+    if (propagation.active) propagateGroupId(client, args, 1, group);
+  }
   reply.array(claimed.length);
   for (const i of claimed) {
     idArg(args, i, id);
@@ -212,6 +222,8 @@ function xautoclaim(client: Client, args: Args): void {
   const group = stream === undefined ? undefined : findGroup(stream, args, 2);
   if (stream === undefined || group === undefined) throw noGroup(args, 1, 2);
 
+  const { propagation } = client;
+  propagation.nothing();
   const consumer = claimer(client, args, group);
   const { pending } = group;
   const claimed: Int32Array[] = [];
@@ -221,6 +233,7 @@ function xautoclaim(client: Client, args: Args): void {
   for (; attempts > 0 && count > 0 && place !== NO_RECORD; attempts--) {
     copyId(pending.words(place), id, pending.at(place));
     if (!stream.has(id)) {
+      if (propagation.active) propagatePending(client, args, 1, group, place);
       place = group.removePending(place);
       deleted.push(id.slice());
     } else if (minIdleMs > 0 && nowMs - group.deliveryMs(place) < minIdleMs) {
@@ -228,6 +241,7 @@ function xautoclaim(client: Client, args: Args): void {
       continue;
     } else {
       claim(group, place, consumer, nowMs, nowMs);
+      if (propagation.active) propagatePending(client, args, 1, group, place);
       claimed.push(id.slice());
       place = pending.next(place);
     }

@@ -36,6 +36,8 @@ import {
   idArg,
   isByte,
   noGroup,
+  propagateGroupId,
+  propagatePending,
   replyEntry,
   replyId,
   streamOf,
@@ -218,6 +220,8 @@ function readAfter(args: Args, i: number, stream: Stream | undefined): StreamId 
 }
 
 function xreadgroup(client: Client, args: Args): void {
+  // Replicas are sent what was delivered.
+  client.propagation.nothing();
   readOptions(client, args, true);
   const { streams, first } = options;
   for (let i = 0; i < streams; i++) {
@@ -238,7 +242,7 @@ function xreadgroup(client: Client, args: Args): void {
     if (isNew(args, i)) {
       if (!hasNewer(stream, group.lastId)) continue;
       replyKey(reply, args, first + i);
-      deliverNew(client, stream, group, consumer);
+      deliverNew(client, args, first + i, stream, group, consumer);
     } else {
       replyKey(reply, args, first + i);
       deliverAgain(client, stream, group, consumer);
@@ -295,11 +299,28 @@ function groupAt(args: Args, i: number, stream: Stream | undefined): Group {
 /** The command's consumer in the group of the `i`th stream, created if it is new there. */
 function consumerOf(client: Client, args: Args, i: number, group: Group): Consumer {
   const consumer = findConsumer(group, args, options.group + 1);
-  return consumer ?? createConsumer(client, args, options.first + i, group, options.group + 1);
+  if (consumer !== undefined) return consumer;
+  const { db, propagation } = client;
+  const key = options.first + i;
+  if (options.noAck && propagation.active) {
+    // Nothing that is pending will tell of it.
+    const name = args.view(options.group + 1);
+    const words = ["XGROUP", "CREATECONSUMER", args.view(key), group.name, name];
+    propagation.instead(db.number, words);
+  }
+  return createConsumer(client, args, key, group, options.group + 1);
 }
 
-function deliverNew(client: Client, stream: Stream, group: Group, consumer: Consumer): void {
-  const { reply, server } = client;
+/** Writes what is new of the stream that is argument `key`, and notes its delivery. */
+function deliverNew(
+  client: Client,
+  args: Args,
+  key: number,
+  stream: Stream,
+  group: Group,
+  consumer: Consumer,
+): void {
+  const { reply, server, propagation } = client;
   copyId(group.lastId, after);
   incrementId(after);
   cursor.start(stream, after, MAX_ID);
@@ -310,9 +331,11 @@ function deliverNew(client: Client, stream: Stream, group: Group, consumer: Cons
     group.advance(stream, cursor.id);
     replyEntry(reply, cursor);
     if (options.noAck) continue;
-    group.deliver(cursor.id, consumer, server.time.nowMs);
+    const place = group.deliver(cursor.id, consumer, server.time.nowMs);
     consumer.activeMs = server.time.nowMs;
+    if (propagation.active) propagatePending(client, args, key, group, place);
   }
+  if (options.noAck && propagation.active) propagateGroupId(client, args, key, group);
 }
 
 /** Writes what is pending with a consumer behind `after`; entries that were deleted have no fields. */

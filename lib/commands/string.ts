@@ -238,13 +238,23 @@ function setWithOptions(client: Client, args: Args): void {
     return;
   }
   setFirst(client, args, 2, expiryMs);
-  if (expiry !== 0) expiryChanged(client, args);
+  if (expiry !== 0) expiryChanged(client, args, 2, expiryMs);
+  else if (!replies && client.propagation.active) propagateWithoutGet(client, args);
   if (replies) reply.ok();
+}
+
+/** Replicas have no use for the old value. */
+function propagateWithoutGet(client: Client, args: Args): void {
+  const words = args.views(0, 3);
+  for (let i = 3; i < args.count; i++) if (!args.is(i, "GET")) words.push(args.view(i));
+  client.propagation.instead(client.db.number, words);
 }
 
 function getset(client: Client, args: Args): void {
   replyOld(client, args);
   setFirst(client, args, 2, NO_EXPIRY);
+  const { propagation } = client;
+  if (propagation.active) propagation.instead(client.db.number, ["SET", ...args.views(1)]);
 }
 
 function getdel(client: Client, args: Args): void {
@@ -252,10 +262,19 @@ function getdel(client: Client, args: Args): void {
   if (entry === 0) return;
   client.db.remove(entry);
   client.changed(args, 1, EVENT.generic, "del");
+  const lazily = client.server.config.values["lazyfree-lazy-user-del"];
+  propagateRemoval(client, args, lazily);
+}
+
+/** In place of a command that removed its key, argument 1. */
+export function propagateRemoval(client: Client, args: Args, lazily: boolean): void {
+  const { propagation } = client;
+  if (!propagation.active) return;
+  propagation.instead(client.db.number, [lazily ? "UNLINK" : "DEL", args.view(1)]);
 }
 
 function getex(client: Client, args: Args): void {
-  const { db, server } = client;
+  const { db, server, propagation } = client;
   readOptions(args, 2, GETEX_OPTIONS);
   const { chosen, expiry } = options;
   const entry = db.read(args, 1);
@@ -268,25 +287,33 @@ function getex(client: Client, args: Args): void {
     if (expiryMs <= server.time.nowMs && db.context.expires) {
       db.remove(entry);
       client.changed(args, 1, EVENT.generic, "del");
+      propagateRemoval(client, args, server.effects.expiresLazily);
     } else {
       db.setExpiry(entry, expiryMs);
       client.changed(args, 1, EVENT.generic, "expire");
+      if (propagation.active) {
+        propagation.instead(db.number, ["PEXPIREAT", args.view(1), expiryMs]);
+      }
     }
   } else if ((chosen & PERSIST) !== 0 && db.isVolatile(entry)) {
     db.setExpiry(entry, NO_EXPIRY);
     client.changed(args, 1, EVENT.generic, "persist");
+    if (propagation.active) propagation.instead(db.number, ["PERSIST", args.view(1)]);
   }
 }
 
 function setex(client: Client, args: Args): void {
-  setFirst(client, args, 3, expiryArg(client, args, 2, EX, "setex"));
-  expiryChanged(client, args);
-  client.reply.ok();
+  setExpiring(client, args, EX, "setex");
 }
 
 function psetex(client: Client, args: Args): void {
-  setFirst(client, args, 3, expiryArg(client, args, 2, PX, "psetex"));
-  expiryChanged(client, args);
+  setExpiring(client, args, PX, "psetex");
+}
+
+function setExpiring(client: Client, args: Args, unit: number, command: string): void {
+  const expiryMs = expiryArg(client, args, 2, unit, command);
+  setFirst(client, args, 3, expiryMs);
+  expiryChanged(client, args, 3, expiryMs);
   client.reply.ok();
 }
 
@@ -372,10 +399,16 @@ function expiryArg(
   return expiryMs;
 }
 
-/** Tells of an expiry that came with a string: an event of its own, but not another change. */
-function expiryChanged(client: Client, args: Args): void {
+/**
+ * Tells of an expiry that came with a string, argument `i`: an event of its own, but not another
+ * change. Replicas, whose clocks may differ, are told the time and not how long it is until then.
+ */
+function expiryChanged(client: Client, args: Args, i: number, expiryMs: number): void {
+  const { db, propagation } = client;
   client.changed(args, 1, EVENT.generic, "expire");
   client.server.effects.dirty--;
+  if (!propagation.active) return;
+  propagation.instead(db.number, ["SET", args.view(1), args.view(i), "PXAT", expiryMs]);
 }
 
 // ---- many keys -------------------------------------------------------------------------------------

@@ -171,5 +171,9 @@ function incrbyfloat(client: Client, args: Args): void {
     db.replaceWithEmbstr(entry, text, 0, text.length, db.expiryMs(entry));
   }
   client.changed(args, 1, EVENT.string, "incrbyfloat");
+  const { propagation } = client;
+  if (propagation.active) {
+    propagation.instead(db.number, ["SET", args.view(1), text, "KEEPTTL"]);
+  }
   client.reply.bulk(text);
 }

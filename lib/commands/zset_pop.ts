@@ -152,6 +152,10 @@ function popOrWait(client: Client, args: Args, highest: boolean): void {
   reply.array(3);
   reply.bulk(args.buf, args.off(i), args.len(i));
   take(client, args, i, db.find(args.buf, args.off(i), args.len(i)), 1, highest, false);
+  const { propagation } = client;
+  if (propagation.active) {
+    propagation.instead(db.number, [highest ? "ZPOPMAX" : "ZPOPMIN", args.view(i)]);
+  }
 }
 
 /** What ZMPOP and BZMPOP have behind the time-out. */
@@ -201,5 +205,9 @@ function takeFromFirst(client: Client, args: Args, first: number, request: Multi
   reply.bulk(args.buf, args.off(i), args.len(i));
   reply.array(count);
   take(client, args, i, entry, count, request.highest, true);
+  const { propagation } = client;
+  if (propagation.active) {
+    propagation.instead(db.number, [request.highest ? "ZPOPMAX" : "ZPOPMIN", args.view(i), count]);
+  }
   return true;
 }

@@ -81,12 +81,12 @@ export class Propagation {
   // ---- for handlers ------------------------------------------------------------------------------
 
   /** Sends this before the running command. */
-  also(database: number, ...words: readonly Word[]): void {
+  also(database: number, words: readonly Word[]): void {
     if (this.active) this.#add(database, words);
   }
 
   /** Sends this in place of the running command. */
-  instead(database: number, ...words: readonly Word[]): void {
+  instead(database: number, words: readonly Word[]): void {
     if (!this.active) return;
     this.#own = Own.Nothing;
     this.#add(database, words);

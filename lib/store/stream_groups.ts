@@ -116,13 +116,14 @@ export class Group {
     this.#freeSlots.push(consumer.slot);
   }
 
-  /** Notes the first delivery of an entry to a consumer, taking it from whoever had it. */
-  deliver(id: StreamId, consumer: Consumer, nowMs: number): void {
+  /** Notes the first delivery of an entry to a consumer, taking it from whoever had it; its place. */
+  deliver(id: StreamId, consumer: Consumer, nowMs: number): number {
     let place = this.pending.find(id);
     if (place === NO_RECORD) place = this.addPending(id);
     this.assign(place, consumer);
     this.setDelivery(place, nowMs);
     this.setDeliveries(place, 1);
+    return place;
   }
 
   /** Adds a record of an entry that is nobody's yet, delivered once; returns its place. */
@@ -257,7 +258,7 @@ function hasDeletedFrom({ length, firstId, maxDeletedId }: Stream, id: StreamId)
 }
 
 /** How many entries were ever added up to an ID, where that can be known; else UNKNOWN. */
-function entriesUpTo(stream: Stream, id: StreamId): Count {
+export function entriesUpTo(stream: Stream, id: StreamId): Count {
   const { entriesAdded, length, lastId, firstId, maxDeletedId } = stream;
   if (entriesAdded === 0) return 0;
   const toLast = compareIds(id, lastId);
