@@ -12,7 +12,7 @@ import { LENGTH, RDB_NEWEST, STRING } from "./rdb_format.ts";
 
 const TWO_32 = 2 ** 32;
 /** Strings are kept with a length of 31 bits. */
-const MAX_STRING_BYTES = 2 ** 31 - 64;
+export const MAX_STRING_BYTES = 2 ** 31 - 64;
 /** LZF makes at most 264 bytes of three. */
 const MAX_EXPANSION = 88;
 /** A buffer for expanding strings is kept up to this length. */

@@ -1,9 +1,41 @@
 /**
- * Loading an RDB file into databases, in whatever pieces its bytes come.
+ * Loading an RDB file into databases, in whatever pieces its bytes come: from a file, or from a
+ * primary that is still writing it.
+ *
+ * Bytes are gathered until a record is whole, which a walk over its lengths tells; only then is it
+ * read. So nothing is built from half a record, and what is gathered is never more than one record
+ * and one piece.
  */
-import type { Database } from "../store/database.ts";
-import type { ValueLimits } from "./rdb_read.ts";
+import { crc64 } from "../bytes/crc64.ts";
+import { hashBytes } from "../bytes/hash.ts";
+import { latin1 } from "../bytes/text.ts";
+import { type Database, NO_EXPIRY } from "../store/database.ts";
+import type { KeyspaceListener } from "../store/events.ts";
+import { OPCODE, RDB_HEADER_BYTES, RDB_MAGIC, RDB_NEWEST } from "./rdb_format.ts";
+import { checksumIs, RdbError, RdbInput, RdbString } from "./rdb_input.ts";
+import { moduleName, typeName, type ValueLimits, ValueReader } from "./rdb_read.ts";
+import { recordParts, RecordWalk } from "./rdb_skip.ts";
+
 export { RdbError } from "./rdb_input.ts";
+
+const FIRST_BUFFER_BYTES = 1 << 16;
+const MIB = 1 << 20;
+/** The least that a key and its value take: type, key's length, value's length. */
+const LEAST_KEY_BYTES = 3;
+/** Where the file's length is not known, room is made at first for so many keys at the most. */
+const MAX_UNFOUNDED_ROOM = 1 << 20;
+/** More than any server writes; what a file says of itself beyond them is not kept. */
+const MAX_AUX = 64;
+/** Bytes of a key or name that a message shows. */
+const SHOWN_BYTES = 128;
+
+/** Hears nothing of the keys that come into being: they are not new to anyone. */
+const DEAF: KeyspaceListener = {
+  keyMissed() {},
+  keyAdded() {},
+  keyExpired() {},
+  keyEvicted() {},
+};
 
 /** Who is told what the file says of itself, and what of it is left out. */
 export interface LoadLog {
@@ -13,18 +45,18 @@ export interface LoadLog {
 
 export interface RdbLoaderOptions {
   readonly dbs: readonly Database[];
-  /** Keys whose time has come by then are dropped … */
+  /** The time, in ms since the epoch: keys that expire before are dropped … */
   readonly nowMs: number;
   /** … but for a replica, which waits for its primary's DEL. */
   readonly keepExpired: boolean;
-  /** The thresholds of the values' encodings: the configuration's. */
+  /** The thresholds of the values' encodings: the configuration's values. */
   readonly limits: ValueLimits;
   readonly log: LoadLog;
   /** A name for errors: the file's. */
   readonly source: string;
   /** `rdbchecksum`. */
   readonly verifyChecksum: boolean;
-  /** How long the file is, where that is known: how many keys are made room for rests on it. */
+  /** How long the file is, where that is known: what claims to be longer is refused at once. */
   readonly fileBytes?: number;
   /** A key that is there already is replaced; without this that is an error. */
   readonly replaceKeys?: boolean;
@@ -39,19 +71,283 @@ export class RdbLoader {
   keysExpired = 0;
   emptyKeysSkipped = 0;
 
-  constructor(_options: RdbLoaderOptions) {
-    throw new Error("It is being written");
+  readonly #options: RdbLoaderOptions;
+  readonly #fileBytes: number;
+  readonly #reader: ValueReader;
+  readonly #input = new RdbInput();
+  readonly #walk = new RecordWalk();
+  readonly #crc = new Uint32Array(2);
+  readonly #key = new RdbString();
+  readonly #text = new RdbString();
+
+  /** Bytes from `#start`, where a record begins, up to `#end`; `#buf[0]` is at `#base` in the file. */
+  #buf = new Uint8Array(FIRST_BUFFER_BYTES);
+  #start = 0;
+  #end = 0;
+  #base = 0;
+
+  /** The records of the file's version; none before that is known. */
+  #parts: ReturnType<typeof recordParts> | undefined;
+  /** Whether a record's first byte was read, and the walk over the rest of it begun. */
+  #walking = false;
+  #db: Database;
+  /** What records before a key say of it. */
+  #expiryMs = NO_EXPIRY;
+  #idleSeconds = -1;
+  #frequency = -1;
+  /** What is being read, for errors. */
+  #record = "";
+
+  constructor(options: RdbLoaderOptions) {
+    this.#options = options;
+    this.#fileBytes = options.fileBytes ?? Infinity;
+    this.#reader = new ValueReader(options.limits);
+    this.#db = options.dbs[0]!;
   }
 
   /**
    * Takes bytes and loads every record that is complete by then; the bytes are the caller's again
    * afterwards. Returns how many were taken: all of them but for what follows the file's end. Throws
-   * RdbError.
+   * RdbError, after which the loader is of no use.
    */
-  push(_bytes: Uint8Array): number {
-    return 0;
+  push(bytes: Uint8Array): number {
+    if (this.done || bytes.length === 0) return 0;
+    this.#append(bytes);
+    const { context } = this.#db;
+    const { listener } = context;
+    context.listener = DEAF;
+    try {
+      this.#load();
+    } catch (error) {
+      if (!(error instanceof RdbError)) throw error;
+      throw new RdbError(error.reason, error.offset, this.#options.source, this.#record);
+    } finally {
+      context.listener = listener;
+    }
+    return this.done ? bytes.length - (this.#end - this.#start) : bytes.length;
   }
 
   /** Throws RdbError if the file's end was not reached. */
-  finish(): void {}
+  finish(): void {
+    if (this.done) return;
+    const offset = this.#base + this.#end;
+    throw new RdbError("The data ends too early", offset, this.#options.source, this.#record);
+  }
+
+  /** Puts bytes behind those that are there, which move to the buffer's beginning. */
+  #append(bytes: Uint8Array): void {
+    const kept = this.#end - this.#start;
+    const wanted = kept + bytes.length;
+    const from = this.#buf;
+    if (wanted > from.length) this.#buf = new Uint8Array(Math.max(wanted, 2 * from.length));
+    if (this.#start > 0 || this.#buf !== from) {
+      this.#buf.set(from.subarray(this.#start, this.#end));
+    }
+    this.#base += this.#start;
+    this.#walk.at -= this.#start;
+    this.#start = 0;
+    this.#buf.set(bytes, kept);
+    this.#end = wanted;
+  }
+
+  /** Loads all whole records of the buffer. */
+  #load(): void {
+    if (this.#parts === undefined && !this.#readHeader()) return;
+    const checked = this.#start;
+    const walk = this.#walk;
+    while (!this.done && this.#start < this.#end) {
+      const type = this.#buf[this.#start]!;
+      if (!this.#walking) {
+        this.#record = "";
+        walk.start(this.#parts![type] ?? this.#refuse(type), this.#start + 1);
+        this.#walking = true;
+      }
+      if (!walk.goOn(this.#buf, this.#end, this.#base, this.#fileBytes)) break;
+      this.#walking = false;
+      const input = this.#input.open(this.#buf, this.#start + 1, walk.at, this.#base);
+      if (type === OPCODE.eof) {
+        crc64(this.#crc, this.#buf, checked, this.#start + 1 - checked);
+        this.#finishFile(input);
+      } else if (type >= OPCODE.slotInfo) {
+        this.#readOpcode(type, input);
+      } else {
+        this.#loadKey(type, input);
+      }
+      this.#start = walk.at;
+    }
+    if (!this.done) crc64(this.#crc, this.#buf, checked, this.#start - checked);
+  }
+
+  /** Reads magic and version; false if they are not all there. */
+  #readHeader(): boolean {
+    this.#record = "the file's header";
+    if (this.#end < RDB_HEADER_BYTES) return false;
+    const head = latin1(this.#buf, 0, RDB_HEADER_BYTES);
+    const version = head.slice(RDB_MAGIC.length);
+    if (!head.startsWith(RDB_MAGIC) || !/^\d+$/.test(version)) {
+      throw new RdbError("Wrong signature: this is no RDB file", 0);
+    }
+    if (Number(version) < 1 || Number(version) > RDB_NEWEST) {
+      throw new RdbError(`RDB format version ${version} cannot be read`, RDB_MAGIC.length);
+    }
+    this.#parts = recordParts(Number(version));
+    crc64(this.#crc, this.#buf, 0, RDB_HEADER_BYTES);
+    this.#start = RDB_HEADER_BYTES;
+    return true;
+  }
+
+  #refuse(type: number): never {
+    throw new RdbError(`${typeName(type)} cannot be read`, this.#base + this.#start);
+  }
+
+  /** Compares the checksum, where there is one, with what the bytes before it have. */
+  #finishFile(input: RdbInput): void {
+    this.done = true;
+    if (input.at === input.end) return;
+    this.#record = "the checksum";
+    const at = input.skip(8);
+    let written = 0;
+    for (let i = 0; i < 8; i++) written |= input.buf[at + i]!;
+    if (written === 0 || !this.#options.verifyChecksum) return;
+    if (!checksumIs(this.#crc, input.buf, at)) input.fail("Wrong checksum: the data is damaged");
+  }
+
+  // ---- keys ----------------------------------------------------------------------------------------
+
+  #loadKey(type: number, input: RdbInput): void {
+    const key = this.#key;
+    const db = this.#db;
+    const { keepExpired, nowMs } = this.#options;
+    input.string(key);
+    try {
+      if (!keepExpired && this.#expiryMs !== NO_EXPIRY && this.#expiryMs < nowMs) {
+        this.keysExpired++;
+      } else if (!this.#reader.read(input, type, db)) {
+        this.emptyKeysSkipped++;
+        this.#options.log.notice(`Skipping empty key: ${shown(key)}`);
+      } else {
+        this.#add(db);
+      }
+    } catch (error) {
+      this.#record = `key "${shown(key)}" (${typeName(type)}) of database ${db.number}`;
+      throw error;
+    }
+    this.#expiryMs = NO_EXPIRY;
+    this.#idleSeconds = -1;
+    this.#frequency = -1;
+  }
+
+  /** Gives the key that was read the value that was read. */
+  #add(db: Database): void {
+    const { buf, off, len } = this.#key;
+    const hash = hashBytes(buf, off, len);
+    const old = db.map.findHashed(hash, buf, off, len);
+    if (old !== 0) {
+      if (this.#options.replaceKeys !== true) {
+        this.#reader.drop(db);
+        this.#input.fail("The key is there twice");
+      }
+      db.remove(old);
+    }
+    const entry = this.#reader.add(db, buf, off, len, hash, this.#expiryMs);
+    this.keysLoaded++;
+    if (this.#idleSeconds >= 0 || this.#frequency >= 0) this.#setAccess(db, entry);
+  }
+
+  #setAccess(db: Database, entry: number): void {
+    const { access } = db.context;
+    if (access.lfu) {
+      if (this.#frequency >= 0) {
+        db.setAccessBits(entry, access.bitsForFrequency(this.#frequency));
+      }
+    } else if (this.#idleSeconds >= 0) {
+      db.setAccessBits(entry, access.bitsForIdle(this.#idleSeconds));
+    }
+  }
+
+  // ---- what is no key ------------------------------------------------------------------------------
+
+  #readOpcode(opcode: number, input: RdbInput): void {
+    switch (opcode) {
+      case OPCODE.expireTimeMs:
+        this.#expiryMs = input.time();
+        break;
+      case OPCODE.expireTime:
+        this.#expiryMs = 1000 * input.word();
+        break;
+      case OPCODE.idle:
+        this.#idleSeconds = input.length();
+        break;
+      case OPCODE.freq:
+        this.#frequency = input.byte();
+        break;
+      case OPCODE.selectDb:
+        this.#select(input);
+        break;
+      case OPCODE.resizeDb:
+        this.#makeRoom(input.length());
+        break;
+      case OPCODE.aux:
+        this.#readAux(input);
+        break;
+      case OPCODE.moduleAux:
+        this.#options.log.warning(
+          `Skipping data of the module '${moduleName(input)}', as there are no modules here`,
+        );
+        break;
+      case OPCODE.function2:
+        input.string(this.#text);
+        this.#options.log.warning(
+          `Skipping a function library of ${this.#text.len} bytes, as there are no functions here`,
+        );
+        break;
+    }
+  }
+
+  #select(input: RdbInput): void {
+    const { dbs } = this.#options;
+    const number = input.length();
+    const db = dbs[number];
+    if (db === undefined) {
+      input.fail(`There is no database ${number}: the server is configured for ${dbs.length}`);
+    }
+    this.#db = db;
+  }
+
+  /** Makes room in the database for as many keys as it is said to have, if that can be. */
+  #makeRoom(keys: number): void {
+    const left = this.#fileBytes - this.#base - this.#start;
+    const most = left === Infinity ? MAX_UNFOUNDED_ROOM : Math.floor(left / LEAST_KEY_BYTES);
+    if (this.#db.size === 0) this.#db.map.reserve(Math.min(keys, most));
+  }
+
+  /** Keeps what the file says of itself, and tells the log what an operator may want to know. */
+  #readAux(input: RdbInput): void {
+    const { log, nowMs } = this.#options;
+    input.string(this.#key);
+    input.string(this.#text);
+    const name = shown(this.#key);
+    const value = shown(this.#text);
+    if (this.aux.size < MAX_AUX) {
+      const { buf, off, len } = this.#text;
+      this.aux.set(name, latin1(buf, off, len));
+    }
+    if (name === "redis-ver") {
+      log.notice(`Loading RDB produced by version ${value}`);
+    } else if (name === "ctime") {
+      log.notice(`RDB age ${Math.max(0, Math.floor(nowMs / 1000) - Number(value))} seconds`);
+    } else if (name === "used-mem") {
+      log.notice(`RDB memory usage when created ${(Number(value) / MIB).toFixed(2)} Mb`);
+    } else if (name.startsWith("%")) {
+      log.notice(`RDB '${name}': ${value}`);
+    }
+  }
+}
+
+/** A string for messages: printable, and not too long. */
+function shown({ buf, off, len }: RdbString): string {
+  const text = latin1(buf, off, Math.min(len, SHOWN_BYTES));
+  return text.replace(/[^ -~]|["\\]/g, (char) => {
+    return `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`;
+  });
 }

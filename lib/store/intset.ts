@@ -170,6 +170,28 @@ export class Intset {
   }
 }
 
+/**
+ * Looks whether `bytes` bytes are a well-formed intset, whoever wrote them; returns how many integers
+ * it has, or -1.
+ */
+export function validateIntset(buf: Uint8Array, off: number, bytes: number): number {
+  if (bytes < HEADER) return -1;
+  const width = readWord(buf, off);
+  const count = readWord(buf, off + 4) >>> 0;
+  if ((width !== 2 && width !== 4 && width !== 8) || bytes !== HEADER + count * width) return -1;
+  let beforeLow = 0;
+  let beforeHigh = 0;
+  for (let i = 0, at = off + HEADER; i < count; i++, at += width) {
+    const low = width === 2 ? (buf[at]! | buf[at + 1]! << 8) << 16 >> 16 : readWord(buf, at);
+    const high = width === 8 ? readWord(buf, at + 4) : low >> 31;
+    const order = high - beforeHigh || (low >>> 0) - (beforeLow >>> 0);
+    if (i > 0 && order <= 0) return -1;
+    beforeLow = low;
+    beforeHigh = high;
+  }
+  return count;
+}
+
 /** The bytes that an integer needs. */
 function widthOf(low: number, high: number): number {
   if (high !== low >> 31) return 8;

@@ -50,6 +50,11 @@ export function exceedsNode(fill: number, bytes: number, count: number): boolean
   return bytes > SAFE_BYTES || count > Math.max(1, fill);
 }
 
+/** Whether a listpack is short enough to be a list by itself. */
+export function fitsNode(fill: number, bytes: number, count: number): boolean {
+  return fill < 0 ? bytes <= nodeBytes(fill) : count <= Math.max(1, fill);
+}
+
 function nodeBytes(fill: number): number {
   return NODE_BYTES[Math.min(-fill, NODE_BYTES.length) - 1]!;
 }
@@ -151,9 +156,9 @@ export class Quicklist implements StoredObject {
 
   // ---- changes -------------------------------------------------------------------------------------
 
-  /** Adds a node at the end that takes over a listpack's block. */
-  adopt(ref: number, bytes: number, count: number): void {
-    this.#link(this.tail, this.#node(ref, bytes, count, 0));
+  /** Adds a node at the end that takes over a listpack's block, or one of a `plain` element. */
+  adopt(ref: number, bytes: number, count: number, plain = false): void {
+    this.#link(this.tail, this.#node(ref, bytes, count, plain ? 1 : 0));
     this.length += count;
   }
 

@@ -83,10 +83,12 @@ export class SetValue {
     return this;
   }
 
-  createTable(db: Database): this {
+  /** `expected` is how many members there will be, where that is known. */
+  createTable(db: Database, expected = 0): this {
     this.db = db;
     this.encoding = ENCODING.hashtable;
     this.#table = new HashTable(db.arena, false);
+    this.#table.map.reserve(expected);
     return this;
   }
 
@@ -105,6 +107,21 @@ export class SetValue {
     return size <= limits["set-max-listpack-entries"]
       ? this.createListpack(db)
       : this.createTable(db);
+  }
+
+  /** The table of a set that is one. */
+  get table(): HashTable | undefined {
+    return this.encoding === ENCODING.hashtable ? this.#table : undefined;
+  }
+
+  /** The block of one that is not … */
+  get ref(): number {
+    return this.#ref;
+  }
+
+  /** … and its length. */
+  get bytes(): number {
+    return this.#bytes;
   }
 
   /** Puts the value back into the entry that it was loaded from. */

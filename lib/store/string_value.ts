@@ -78,6 +78,21 @@ export function setString(
   const entry = db.writeHashed(hash, key, keyOff, keyLen);
   if (entry !== 0) return replaceString(db, entry, src, off, len, expiryMs);
   const expiry = expiryMs === KEEP_EXPIRY ? NO_EXPIRY : expiryMs;
+  return addString(db, key, keyOff, keyLen, src, off, len, expiry, hash);
+}
+
+/** Adds a key that is not there with a string; returns the entry. */
+export function addString(
+  db: Database,
+  key: Uint8Array,
+  keyOff: number,
+  keyLen: number,
+  src: Uint8Array,
+  off: number,
+  len: number,
+  expiry: number,
+  hash: number,
+): number {
   if (readInt64(src, off, len)) {
     return db.add(
       key,

@@ -99,24 +99,27 @@ export function storeZset(
   limits: ZsetLimits,
 ): void {
   set.order();
-  let encoding: typeof ENCODING.listpack | typeof ENCODING.skiplist = ENCODING.skiplist;
-  let low: number;
-  let high = 0;
-  if (fitsListpack(set, limits)) {
-    pack.create(db.arena);
-    walkLarge(set, 0, set.length, false, ({ buf, off, len, score }) => {
-      pack.append(buf, off, len);
-      insertScore(pack.end, score);
-    });
-    encoding = ENCODING.listpack;
-    low = pack.ref;
-    high = pack.bytes;
-    set.free();
-  } else {
-    low = db.keepObject(set);
-  }
+  const small = packZset(db, set, limits);
+  const encoding = small === undefined ? ENCODING.skiplist : ENCODING.listpack;
+  const low = small === undefined ? db.keepObject(set) : small.ref;
+  const high = small === undefined ? 0 : small.bytes;
   if (old === 0) db.add(key, off, len, TYPE.zset, encoding, low, high);
   else db.replace(old, TYPE.zset, encoding, low, high, NO_EXPIRY);
+}
+
+/**
+ * A listpack in place of a large set in order, which is freed then; undefined where it is too large
+ * for one. What is returned is valid until the next call of any function here.
+ */
+export function packZset(db: Database, set: LargeZset, limits: ZsetLimits): Listpack | undefined {
+  if (!fitsListpack(set, limits)) return undefined;
+  pack.create(db.arena);
+  walkLarge(set, 0, set.length, false, ({ buf, off, len, score }) => {
+    pack.append(buf, off, len);
+    insertScore(pack.end, score);
+  });
+  set.free();
+  return pack;
 }
 
 function fitsListpack(set: LargeZset, limits: ZsetLimits): boolean {
@@ -415,13 +418,14 @@ function readMember(buf: Uint8Array, at: number): void {
   member.score = scoreAt(buf, nextElement(buf, at));
 }
 
-function scoreAt(buf: Uint8Array, at: number): number {
+/** The score that a listpack's element is, NaN if it is none. */
+export function scoreAt(buf: Uint8Array, at: number): number {
   if (isIntegerAt(buf, at)) {
     const value = integerAt(buf, at);
     return Number.isNaN(value) ? Number(bigIntegerAt(buf, at)) : value;
   }
   readElement(buf, at, scoreText);
-  return parseDouble(scoreText.buf, scoreText.off, scoreText.len)!;
+  return parseDouble(scoreText.buf, scoreText.off, scoreText.len) ?? NaN;
 }
 
 const scoreText = new Element();
