@@ -50,6 +50,7 @@ const INTEGER = 0x3a;
 const MAP = 0x25;
 const SET = 0x7e;
 const PUSH = 0x3e;
+const DOUBLE = 0x2c;
 
 const OK = latin1Bytes("+OK\r\n");
 const PONG = latin1Bytes("+PONG\r\n");
@@ -186,9 +187,13 @@ export class ReplyWriter {
 
   /** A double; RESP2: a bulk string. */
   double(value: number): void {
+    // Most scores are whole numbers, whose digits need no string.
+    if (Number.isSafeInteger(value) && !Object.is(value, -0)) {
+      return this.protocol === 2 ? this.bulkInteger(value) : this.#header(DOUBLE, value);
+    }
     const text = formatDouble(value);
     if (this.protocol === 2) this.bulkText(text);
-    else this.#line(0x2c, text);
+    else this.#line(DOUBLE, text);
   }
 
   /** A boolean; RESP2: 1 or 0. */
