@@ -6,9 +6,15 @@
  * primary begins a history with a new ID that shares the old one's beginning: `id2` names the old
  * one, which is ours up to `id2Offset`. Whoever asks to go on from a position that we still hold, in
  * either history, need not be sent everything.
+ *
+ * On a replica the history is its primary's: `id` is the primary's ID, and the stream holds the bytes
+ * that were applied, as they came, so its end is where our data stand.
  */
 import { Propagation } from "./propagation.ts";
+import type { PrimaryLink } from "./primary_link.ts";
+import { Replicas } from "./replicas.ts";
 import { ReplicationStream } from "./stream.ts";
+import type { Server } from "../server/server.ts";
 
 export const NO_ID = "0".repeat(40);
 
@@ -21,8 +27,91 @@ export class Replication {
   id2Offset = -1;
   readonly stream = new ReplicationStream();
   readonly propagation = new Propagation(this.stream);
+  /** Those that have attached to us. */
+  readonly replicas: Replicas;
+  /** Whether the stream is kept: from the first replica on, and always on a replica. */
+  hasBacklog = false;
 
-  constructor(id: string) {
+  /** The link to our primary, up or not: there while this server is a replica. */
+  link: PrimaryLink | undefined;
+  /**
+   * Whether a primary may be asked to go on from the end of our stream: the data stand there, and the
+   * history is one that a primary may know. INFO calls this state a cached master.
+   */
+  resumable = false;
+  /** The database that the primary's stream has selected at the end of ours, while the link is down. */
+  selected = 0;
+
+  readonly #server: Server;
+  readonly #newId: () => string;
+  /** Up to where the replicas' connections were told of the stream. */
+  #fedOffset = 0;
+
+  /** `newId` makes IDs of histories. */
+  constructor(server: Server, newId: () => string) {
+    this.#server = server;
+    this.#newId = newId;
+    this.id = newId();
+    this.replicas = new Replicas(server, this);
+  }
+
+  get isReplica(): boolean {
+    return this.link !== undefined;
+  }
+
+  /** Lets the stream be kept from here on. */
+  createBacklog(): void {
+    this.hasBacklog = true;
+    this.stream.restart(this.stream.offset);
+    this.stream.backlogBytes = this.#server.config.values["repl-backlog-size"];
+    this.propagation.active = !this.isReplica;
+    this.propagation.forgetSelected();
+  }
+
+  /** Forgets the stream: nobody can go on from here. */
+  freeBacklog(): void {
+    this.hasBacklog = false;
+    this.propagation.active = false;
+    this.stream.backlogBytes = 0;
+    this.stream.restart(this.stream.offset);
+  }
+
+  /** Sends replicas what is new in the stream: after each batch of commands. */
+  feed(): void {
+    if (this.stream.offset === this.#fedOffset && !this.replicas.asking) return;
+    this.replicas.feed();
+    this.#fedOffset = this.stream.offset;
+  }
+
+  /** Begins a history that nobody knows. */
+  begin(): void {
+    this.id = this.#newId();
+    this.id2 = NO_ID;
+    this.id2Offset = -1;
+  }
+
+  /** Begins a history that goes on from the one before: the way of a replica that is now a primary. */
+  branch(): void {
+    this.id2 = this.id;
+    this.id2Offset = this.stream.offset;
+    this.id = this.#newId();
+  }
+
+  /** Takes a primary's history, in which our data stand at an offset; the bytes before are not there. */
+  adopt(id: string, offset: number, selected: number): void {
+    this.id = id;
+    this.id2 = NO_ID;
+    this.id2Offset = -1;
+    this.stream.restart(offset);
+    this.selected = selected;
+    this.resumable = true;
+  }
+
+  /** Our primary's history has another ID from here on: it was a replica of the same one. */
+  follow(id: string): void {
+    if (id === this.id) return;
+    this.id2 = this.id;
+    this.id2Offset = this.stream.offset;
     this.id = id;
   }
 }

@@ -35,6 +35,11 @@ export class ReplicationStream {
     return this.#chunks.length * CHUNK_BYTES;
   }
 
+  /** Those of them that `maxmemory` counts: what slow replicas make it hold is not the data's fault. */
+  get countedBytes(): number {
+    return Math.min(this.heldBytes, this.backlogBytes);
+  }
+
   /** Whether all that follows a position is there. */
   holds(position: number): boolean {
     return position >= this.#start && position <= this.offset;

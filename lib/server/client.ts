@@ -3,9 +3,10 @@
  * its {@link Connection}; its commands are run by the router.
  */
 import { Queue } from "../bytes/queue.ts";
+import type { Replica } from "../replication/replica.ts";
 import type { Args } from "../resp/args.ts";
 import type { CommandBatch, Requester, RequestLimits } from "../resp/decoder.ts";
-import { ReplyWriter } from "../resp/reply_writer.ts";
+import { type Chunk, ReplyWriter } from "../resp/reply_writer.ts";
 import type { Propagation } from "../replication/propagation.ts";
 import type { Database } from "../store/database.ts";
 import type { Blocked } from "./blocking.ts";
@@ -22,6 +23,14 @@ import type { Transaction } from "./transactions.ts";
  * CLIENT REPLY: after SKIP (`skip`) the next command is not answered (`skipping`).
  */
 export type ReplyMode = "on" | "off" | "skip" | "skipping";
+
+/** What a connection sends in place of replies. */
+export interface OutputFeed {
+  /** Bytes that wait. */
+  readonly bytes: number;
+  /** The next piece, or undefined if nothing waits; called when the one before is sent. */
+  take(): Chunk | undefined;
+}
 
 export class Client implements Requester, Subscriber {
   readonly id: number;
@@ -74,6 +83,10 @@ export class Client implements Requester, Subscriber {
   noEvict = false;
   /** Where in the replication stream its last write ends: what WAIT waits for. */
   writeOffset = 0;
+  /** What it said of itself as a replica, if it is one or is about to be. */
+  replica: Replica | undefined;
+  /** What it is sent: set while it is a replica, which gets no replies. */
+  feed: OutputFeed | undefined;
   /** Its class of `client-output-buffer-limit`. */
   outputClass: "normal" | "replica" | "pubsub" = "normal";
   /** Since when it has been over its class's soft limit. */
@@ -117,9 +130,13 @@ export class Client implements Requester, Subscriber {
     this.server.noteWaiting(this);
   }
 
-  /** Bytes that are kept for it: commands that were not run, and replies that were not sent. */
+  /**
+   * Bytes that are kept for it alone: commands that were not run, and replies that were not sent. The
+   * stream, of which a replica has yet to be sent a part, is shared.
+   */
   get waitingBytes(): number {
-    return this.pendingBytes + (this.transaction?.bytes ?? 0) + this.connection.unsentBytes;
+    return this.pendingBytes + (this.transaction?.bytes ?? 0) + this.connection.unsentBytes -
+      (this.feed?.bytes ?? 0);
   }
 
   /** HELLO: 2 or 3. */

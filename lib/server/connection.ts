@@ -98,9 +98,8 @@ export class Connection {
     this.conn = conn;
     if ("setNoDelay" in conn) {
       // A reply is several writes only when it is long; waiting for ACKs between them costs 40 ms.
-      const tcp = conn as Deno.TcpConn;
-      tcp.setNoDelay(true);
-      if (server.config.values["tcp-keepalive"] > 0) tcp.setKeepAlive(true);
+      this.setNoDelay(true);
+      if (server.config.values["tcp-keepalive"] > 0) (conn as Deno.TcpConn).setKeepAlive(true);
     }
     this.isLocal = isLocal(conn);
     this.isUnix = conn.localAddr.transport === "unix";
@@ -108,10 +107,15 @@ export class Connection {
     this.local = addressText(conn.localAddr, conn.localAddr);
   }
 
+  /** Whether small writes go out at once; nothing for a Unix socket. */
+  setNoDelay(on: boolean): void {
+    if ("setNoDelay" in this.conn) (this.conn as Deno.TcpConn).setNoDelay(on);
+  }
+
   /** Bytes of replies that the socket has not taken. */
   get unsentBytes(): number {
     const sending = this.#sending === undefined ? 0 : this.#sending.length - this.#sent;
-    return this.#client.reply.bytes + sending;
+    return this.#client.reply.bytes + sending + (this.#client.feed?.bytes ?? 0);
   }
 
   /** Bytes of the buffer that it reads into. */
@@ -149,7 +153,8 @@ export class Connection {
   /** Starts to send what the client's writer holds, unless a write is on its way already. */
   flush(): void {
     if (this.#sending !== undefined || this.#closed) return;
-    const chunk = this.#client.reply.take();
+    const { reply, feed } = this.#client;
+    const chunk = feed === undefined ? reply.take() : feed.take();
     if (chunk === undefined) {
       if (this.#closeWhenSent) this.close();
       return;
@@ -184,7 +189,9 @@ export class Connection {
   }
 
   #written(count: number): void {
-    this.#server.stats.outputBytes += count;
+    const { stats } = this.#server;
+    stats.outputBytes += count;
+    if (this.#client.feed !== undefined) stats.replicaOutputBytes += count;
     const chunk = this.#sending!;
     this.#sent += count;
     if (this.#sent < chunk.length) {

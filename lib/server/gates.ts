@@ -15,6 +15,8 @@ export const GATE = {
   paused: 1 << 4,
   /** Somebody watches all commands with MONITOR. */
   monitored: 1 << 5,
+  /** Fewer replicas than `min-replicas-to-write` are well. */
+  tooFewReplicas: 1 << 6,
   /** The client must authenticate first. */
   auth: 1 << 8,
   /** The client is between MULTI and EXEC. */

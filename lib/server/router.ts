@@ -3,7 +3,7 @@
  *
  * The router knows flags, never names. The gates' order is Redis's, since a client sees which error
  * comes first: exists → arity → protected → authenticated → allowed in MULTI → memory → disk →
- * replica → subscribed → loading → monitor → paused → queued. All conditions that are not the usual one are
+ * replicas enough → replica → subscribed → loading → monitor → paused → queued. All conditions that are not the usual one are
  * bits (`lib/server/gates.ts`), so a command that meets none of them costs one test.
  *
  * If you add a gate, give it a bit there and its place in {@link Router.#admit}.
@@ -342,6 +342,9 @@ export class Router {
     if ((gates & GATE.diskError) !== 0 && (writes || command.traits.has("fails_with_disk"))) {
       return this.#reject(client, command, MISCONF);
     }
+    if ((gates & GATE.tooFewReplicas) !== 0 && writes) {
+      return this.#reject(client, command, "NOREPLICAS Not enough good replicas to write.");
+    }
     if ((gates & GATE.readOnly) !== 0 && writes) {
       return this.#reject(client, command, "READONLY You can't write against a read only replica.");
     }
@@ -439,6 +442,7 @@ export class Router {
     }
     this.#running = false;
     this.#server.tracking.broadcast();
+    this.#server.replication.feed();
     this.#server.flushOthers();
   }
 

@@ -27,6 +27,7 @@ import { ReplyError } from "../resp/reply_error.ts";
 import { hexDigits } from "../bytes/hex.ts";
 import { latin1Bytes } from "../bytes/text.ts";
 import { clientInfo } from "./client_info.ts";
+import { Migration } from "./migration.ts";
 import { Monitors } from "./monitor.ts";
 import { KeyspaceNotifications } from "./notifications.ts";
 import { PubSub } from "../pubsub/pubsub.ts";
@@ -67,6 +68,7 @@ export class Server implements AsyncDisposable {
     () => this.random(),
   );
   readonly monitors = new Monitors((on) => this.setGate(GATE.monitored, on));
+  readonly migration = new Migration();
   readonly replication: Replication;
   readonly persistence: Persistence;
   readonly effects: Effects;
@@ -167,7 +169,7 @@ export class Server implements AsyncDisposable {
   get usedMemory(): number {
     let bytes = 0;
     for (const db of this.dbs) bytes += db.usedBytes;
-    return bytes + this.clientBytes;
+    return bytes + this.clientBytes + this.replication.stream.countedBytes;
   }
 
   /** Bytes of replies and commands that wait, of all clients, as of the cron's last round. */
@@ -234,7 +236,9 @@ export class Server implements AsyncDisposable {
     const limit = this.config.values["client-output-buffer-limit"][client.outputClass];
     const waiting = client.connection.unsentBytes;
     if (waiting > 0) this.noteWaiting(client);
-    const overHard = limit.hardBytes > 0 && waiting > limit.hardBytes;
+    // A replica that goes on in the backlog may have all of it to read.
+    const leastHard = client.feed === undefined ? 0 : this.replication.stream.backlogBytes;
+    const overHard = limit.hardBytes > 0 && waiting > Math.max(limit.hardBytes, leastHard);
     const overSoft = limit.softBytes > 0 && waiting > limit.softBytes;
     if (!overSoft) client.overSoftLimitMs = undefined;
     else client.overSoftLimitMs ??= this.time.nowMs;
@@ -278,6 +282,7 @@ export class Server implements AsyncDisposable {
     this.pubsub.leave(client);
     this.tracking.disable(client);
     this.monitors.leave(client);
+    this.replication.replicas.left(client);
     this.#laden.delete(client);
     client.reply.clear();
     this.clients.delete(client.id);
@@ -286,6 +291,11 @@ export class Server implements AsyncDisposable {
   /** Commands that need the data are refused while they are loaded. */
   setLoading(on: boolean): void {
     this.setGate(GATE.loading, on);
+  }
+
+  /** Writes are refused while fewer replicas are well than `min-replicas-to-write`. */
+  setTooFewReplicas(on: boolean): void {
+    this.setGate(GATE.tooFewReplicas, on);
   }
 
   /** Writes are refused after a snapshot that failed. */
@@ -360,6 +370,7 @@ export class Server implements AsyncDisposable {
     this.cron.stop();
     clearTimeout(this.#later);
     this.pause.end();
+    this.migration.close();
     const listenersClosed = this.listeners.close();
     for (const client of this.clients.values()) client.close();
     Promise.all([listenersClosed, this.persistence.close()]).then(() => this.#closed.resolve());

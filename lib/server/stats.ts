@@ -9,6 +9,12 @@ export class Stats {
   commands = 0;
   inputBytes = 0;
   outputBytes = 0;
+  /** Those of them that went to replicas. */
+  replicaOutputBytes = 0;
+  /** Synchronisations of replicas: whole, in part, and those that could not be in part. */
+  fullSyncs = 0;
+  partialSyncs = 0;
+  refusedPartialSyncs = 0;
   queryBufferDisconnections = 0;
   outputBufferDisconnections = 0;
   evictedClients = 0;
@@ -28,7 +34,8 @@ export class Stats {
 
   reset(): void {
     this.connections = this.rejectedConnections = this.commands = 0;
-    this.inputBytes = this.outputBytes = 0;
+    this.inputBytes = this.outputBytes = this.replicaOutputBytes = 0;
+    this.fullSyncs = this.partialSyncs = this.refusedPartialSyncs = 0;
     this.queryBufferDisconnections = this.outputBufferDisconnections = this.evictedClients = 0;
     this.errors.clear();
     this.errorReplies = 0;
