@@ -1,7 +1,13 @@
 /**
  * What a server sends its replicas, as commands: attaches as a replica does, lets the snapshot pass,
- * and reads the stream. {@link Recorder} holds what a server propagates against what redis-server does.
+ * and reads the stream. {@link comparePropagation} holds Redino's stream against redis-server's.
  */
+import { assertEquals } from "@std/assert";
+import { latin1 } from "../../lib/bytes/text.ts";
+import { serve } from "../../lib/mod.ts";
+import { Server } from "../../lib/server/server.ts";
+import { eventually } from "./eventually.ts";
+import { startRedis } from "./redis.ts";
 import { type Argument, type Reply, RespClient } from "./resp_client.ts";
 
 /** The commands that servers send by themselves, now and then. */
@@ -9,8 +15,14 @@ const OWN_WORDS = new Set(["PING", "REPLCONF"]);
 const MARK_CHANNEL = "that-was-all";
 const LINE_FEED = 0x0a;
 
-/** The stream of one server. */
-export class ReplicaStream implements Disposable {
+/** What a server's replicas are sent. */
+interface Propagated extends Disposable {
+  /** What was sent since the last call: everything that the server's clients were answered for. */
+  upToNow(): Promise<string[][]>;
+}
+
+/** The stream of one server, as a replica gets it. */
+export class ReplicaStream implements Propagated {
   readonly #link: RespClient;
   readonly #control: RespClient;
   #marks = 0;
@@ -28,13 +40,17 @@ export class ReplicaStream implements Disposable {
     await expectSimple(link, "OK", "REPLCONF", "capa", "eof", "capa", "psync2");
     await expectSimple(link, "FULLRESYNC", "PSYNC", "?", "-1");
     await skipSnapshot(link);
+    const control = await RespClient.connect(port);
+    // Redis takes no notice of an ACK that comes before it knows that the snapshot is through.
+    await eventually(async () =>
+      (await control.ask("INFO", "replication")).includes("state=online")
+    );
     await link.post("REPLCONF", "ACK", 0);
-    const stream = new ReplicaStream(link, await RespClient.connect(port));
+    const stream = new ReplicaStream(link, control);
     await stream.upToNow();
     return stream;
   }
 
-  /** What was sent since the last call: everything that the server's clients were answered for. */
   async upToNow(): Promise<string[][]> {
     const mark = String(this.#marks++);
     await this.#control.send("PUBLISH", MARK_CHANNEL, mark);
@@ -98,4 +114,176 @@ async function readLine(link: RespClient): Promise<string> {
 function words(reply: Reply): string[] {
   if (reply.type !== "array") throw new Error(`No command: ${JSON.stringify(reply)}`);
   return reply.items.map((item) => "text" in item ? item.text : "");
+}
+
+/** What Redino's stream grows by, read where it is kept. */
+class OwnStream implements Propagated {
+  readonly #server: Server;
+  readonly #control: RespClient;
+  #position: number;
+
+  private constructor(server: Server, control: RespClient) {
+    this.#server = server;
+    this.#control = control;
+    server.replication.propagation.active = true;
+    this.#position = server.replication.stream.offset;
+  }
+
+  static async attach(server: Server): Promise<OwnStream> {
+    const stream = new OwnStream(server, await RespClient.connect(server.port));
+    await stream.upToNow();
+    return stream;
+  }
+
+  async upToNow(): Promise<string[][]> {
+    await this.#control.send("PUBLISH", MARK_CHANNEL, "");
+    const { stream } = this.#server.replication;
+    let text = "";
+    while (this.#position < stream.offset) {
+      const bytes = stream.view(this.#position);
+      text += latin1(bytes);
+      this.#position += bytes.length;
+    }
+    return parseCommands(text).slice(0, -1);
+  }
+
+  [Symbol.dispose](): void {
+    this.#control.close();
+  }
+}
+
+function parseCommands(text: string): string[][] {
+  const commands: string[][] = [];
+  let at = 0;
+  const number = (): number => {
+    const end = text.indexOf("\r\n", at);
+    const value = Number(text.slice(at + 1, end));
+    at = end + 2;
+    return value;
+  };
+  while (at < text.length) {
+    const command: string[] = [];
+    for (let count = number(); count > 0; count--) {
+      const length = number();
+      command.push(text.slice(at, at + length));
+      at += length + 2;
+    }
+    commands.push(command);
+  }
+  return commands;
+}
+
+/**
+ * A line of a conversation: words with spaces between them (`""` is an empty one), or the words. `b|`
+ * before it has another client say it, whose reply is not waited for: it may be blocked by then.
+ * `wait: n` waits till n clients are blocked; `pass: n` till n milliseconds have passed for the server.
+ */
+export type Line = string | readonly Argument[];
+
+/** How two streams are compared where they cannot be equal. */
+export interface Tolerance {
+  /** Words that stand for others: members chosen at random, say. */
+  readonly mask?: (command: readonly string[]) => readonly string[];
+  readonly config?: Readonly<Record<string, string>>;
+}
+
+/** Times, and IDs made of them, may differ by so much. */
+const TOLERANCE_MS = 10_000;
+
+/** Says the lines to redis-server and to Redino; after each, both must have propagated the same. */
+export async function comparePropagation(
+  lines: readonly Line[],
+  { mask, config = {} }: Tolerance = {},
+): Promise<void> {
+  const own = { "repl-diskless-sync-delay": "0", "repl-ping-replica-period": "3600" };
+  const args = Object.entries({ ...own, ...config }).flatMap(([k, v]) => [`--${k}`, v]);
+  await using redis = await startRedis({ args });
+  await using redino = await serve({ port: 0, save: "", "enable-debug-command": "yes", ...config });
+  if (!(redino instanceof Server)) throw new TypeError("serve() gives no Server");
+  using expected = await ReplicaStream.attach(redis.port);
+  using actual = await OwnStream.attach(redino);
+  using toRedis = new Speakers(redis.port);
+  using toRedino = new Speakers(redino.port);
+  for (const [i, line] of lines.entries()) {
+    await Promise.all([toRedis.say(line), toRedino.say(line)]);
+    const told = await expected.upToNow();
+    const tells = await actual.upToNow();
+    const view = (commands: string[][]) =>
+      mask === undefined ? commands : commands.map((command) => mask(command));
+    const before = lines.slice(Math.max(0, i - 5), i + 1).map(String).join("\n");
+    assertEquals(
+      withinTolerance(view(tells), view(told)),
+      view(told),
+      `After these lines:\n${before}\n`,
+    );
+  }
+}
+
+/** The commands with each word taken from `others` where both are nearly the same time. */
+function withinTolerance(
+  commands: (readonly string[])[],
+  others: (readonly string[])[],
+): string[][] {
+  return commands.map((command, i) =>
+    command.map((word, k) => nearTime(word, others[i]?.[k] ?? "") ? others[i]![k]! : word)
+  );
+}
+
+function nearTime(a: string, b: string): boolean {
+  const [msA, ...restA] = a.split("-");
+  const [msB, ...restB] = b.split("-");
+  if (msA!.length !== 13 || msB!.length !== 13 || restA.join() !== restB.join()) return false;
+  return Math.abs(Number(msA) - Number(msB)) <= TOLERANCE_MS;
+}
+
+/** The clients of one server, made when they first speak. */
+class Speakers implements Disposable {
+  readonly #port: number;
+  readonly #clients = new Map<string, RespClient>();
+
+  constructor(port: number) {
+    this.#port = port;
+  }
+
+  async say(line: Line): Promise<void> {
+    if (typeof line !== "string") return void await (await this.#client("")).send(...line);
+    const [who, words] = /^(\w+)[|:] (.*)$/s.exec(line)?.slice(1) ?? ["", line];
+    if (who === "wait") return await this.#untilBlocked(Number(words));
+    if (who === "pass") return await this.#untilPassed(Number(words));
+    const command = words!.split(" ").map((word) => word === '""' ? "" : word);
+    const client = await this.#client(who!);
+    if (who === "") await client.send(...command);
+    else await client.post(...command);
+  }
+
+  async #untilBlocked(count: number): Promise<void> {
+    const client = await this.#client("");
+    await eventually(async () =>
+      (await client.ask("INFO", "clients")).includes(`blocked_clients:${count}\\r`)
+    );
+  }
+
+  async #untilPassed(ms: number): Promise<void> {
+    const client = await this.#client("");
+    const nowMs = async () => {
+      const reply = await client.send("TIME");
+      if (!("items" in reply)) throw new Error("TIME gives no time");
+      const [seconds, usec] = reply.items.map((item) => "text" in item ? Number(item.text) : NaN);
+      return seconds! * 1000 + usec! / 1000;
+    };
+    const endMs = await nowMs() + ms;
+    await eventually(async () => await nowMs() > endMs);
+  }
+
+  async #client(name: string): Promise<RespClient> {
+    let client = this.#clients.get(name);
+    if (client === undefined) {
+      this.#clients.set(name, client = await RespClient.connect(this.#port));
+    }
+    return client;
+  }
+
+  [Symbol.dispose](): void {
+    for (const client of this.#clients.values()) client.close();
+  }
 }
