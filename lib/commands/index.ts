@@ -4,6 +4,7 @@ import { CLIENT_COMMANDS } from "./client.ts";
 import { CONFIG_COMMANDS } from "./config.ts";
 import { CONNECTION_COMMANDS } from "./connection.ts";
 import { DEBUG_COMMANDS } from "./debug.ts";
+import { DUMP_COMMANDS } from "./dump.ts";
 import { EXPIRE_COMMANDS } from "./expire.ts";
 import { GEO_COMMANDS } from "./geo.ts";
 import { HASH_COMMANDS } from "./hash.ts";
@@ -35,6 +36,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   ...CONFIG_COMMANDS,
   ...CONNECTION_COMMANDS,
   ...DEBUG_COMMANDS,
+  ...DUMP_COMMANDS,
   ...EXPIRE_COMMANDS,
   ...GEO_COMMANDS,
   ...HASH_COMMANDS,
