@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import type { ConfigValues } from "./lib/config/config.ts";
 import { ConfigError, loadConfig } from "./lib/config/load.ts";
 import { REDIS_VERSION } from "./lib/config/version.ts";
+import { LoadError } from "./lib/persistence/persistence.ts";
 import { ListenError } from "./lib/server/listen.ts";
 import { Log } from "./lib/server/log.ts";
 import { Server } from "./lib/server/server.ts";
@@ -11,7 +12,7 @@ import { VERSION } from "./lib/version.ts";
 /** Redis's PID file where it is a daemon and none is named. */
 const DAEMON_PID_FILE = "/var/run/redis.pid";
 
-function main(): void {
+async function main(): Promise<void> {
   const launch = loadConfig(Deno.args, readStandardInput);
   if (launch.action === "print") {
     (launch.exitCode === 0 ? console.log : console.error)(launch.text.trimEnd());
@@ -39,7 +40,6 @@ function main(): void {
   server.listen();
   log.notice(`Running mode=standalone, port=${server.port}.`);
   log.notice("Server initialized");
-  for (const address of server.addresses) log.notice(readyLine(address));
   const pidFile = writePidFile(values, log);
   // Windows has no SIGTERM to listen to.
   const signals = Deno.build.os === "windows"
@@ -48,10 +48,19 @@ function main(): void {
   for (const signal of signals) {
     Deno.addSignalListener(signal, () => server.receiveSignal(signal));
   }
-  server.closed.then(() => {
+  const exit = (code: number) => {
     if (pidFile !== undefined) Deno.removeSync(pidFile);
-    Deno.exit(0);
-  });
+    Deno.exit(code);
+  };
+  server.closed.then(() => exit(0));
+  try {
+    if (!await server.persistence.loadAtStart()) return;
+  } catch (error) {
+    if (!(error instanceof LoadError)) throw error;
+    log.warning(`Fatal error loading the DB: ${error.message}. Exiting.`);
+    exit(1);
+  }
+  for (const address of server.addresses) log.notice(readyLine(address));
 }
 
 function readStandardInput(): string {
@@ -84,7 +93,7 @@ function writePidFile(values: ConfigValues, log: Log): string | undefined {
 }
 
 try {
-  main();
+  await main();
 } catch (error) {
   if (!(error instanceof ConfigError || error instanceof ListenError)) throw error;
   console.error(error.message);

@@ -40,35 +40,47 @@ export interface RunningServer extends AsyncDisposable {
   readonly addresses: readonly Deno.Addr[];
   /** Resolves when the server has closed, also by a client's SHUTDOWN. */
   readonly closed: Promise<void>;
-  /** Stops listening and closes every connection; the data is gone. */
+  /** Stops listening and closes every connection; what was not saved is gone. */
   close(): Promise<void>;
 }
 
 /**
  * Starts a server. Without options it is like redis-server without a configuration file, but listens
- * on 127.0.0.1 only and saves nothing. Throws a TypeError for an option that is no directive or has a
- * value that the directive does not take, and a ListenError where it cannot listen.
+ * on 127.0.0.1 only, has no save points, and does not load the file: that it does where `dir` or
+ * `dbfilename` is given. Throws a TypeError for an option that is no directive or has a value that the
+ * directive does not take, a ListenError where it cannot listen, and a LoadError where the file cannot
+ * be read.
  */
-// deno-lint-ignore require-await -- closing and loading wait, so starting is a promise from the start
 export async function serve(options: ServeOptions = {}): Promise<RunningServer> {
   const { clock = Date.now, random = Math.random, log: sink, ...directives } = options;
   const config = new Config();
   const defaults = { bind: "127.0.0.1", save: "" };
+  const given = new Set<DirectiveName>();
   for (const [word, value] of Object.entries({ ...defaults, ...directives })) {
-    setDirective(config, word, value as DirectiveValue);
+    given.add(setDirective(config, word, value as DirectiveValue));
   }
   const log = new Log({ nowMs: clock, sink: sink ?? (() => {}) });
   const server = new Server({ config, log, clock, random });
   server.listen();
+  if (given.has("dir") || given.has("dbfilename")) {
+    try {
+      await server.persistence.loadAtStart();
+    } catch (error) {
+      await server.close();
+      throw error;
+    }
+  }
   return server;
 }
 
-function setDirective(config: Config, word: string, value: DirectiveValue): void {
+/** Sets a directive by its name or alias, and returns the name. */
+function setDirective(config: Config, word: string, value: DirectiveValue): DirectiveName {
   const name: DirectiveName | undefined = NAMES_AND_ALIASES.get(word.toLowerCase());
   if (name === undefined) throw new TypeError(`Cannot start: "${word}" is no directive.`);
   const text = typeof value === "boolean" ? (value ? "yes" : "no") : String(value);
   try {
     config.readLine(name, [text], false);
+    return name;
   } catch (error) {
     if (!(error instanceof BadValue)) throw error;
     throw new TypeError(`Cannot start: ${word} cannot be "${text}": ${error.reason}.`);

@@ -1,53 +1,25 @@
 /**
- * Random commands against the real redis-server, reply by reply. They are made from the commands'
- * own records: what `syntax` allows, over a few keys, with values that matter, and now and then an
- * argument too many, too few or out of place. Where replies differ, the sequence is cut down to the
- * commands that it takes, and printed with its seed.
+ * Random commands against the real redis-server, reply by reply. Where replies differ, the sequence is
+ * cut down to the commands that it takes, and printed with its seed.
  */
 import { latin1Bytes } from "../lib/bytes/text.ts";
-import { COMMANDS } from "../lib/commands/index.ts";
-import type { CommandSpec } from "../lib/commands/spec.ts";
-import { type Argument, parseSyntax } from "../lib/commands/syntax.ts";
 import { serve } from "../lib/mod.ts";
-import { type Pair, startPair, unordered } from "./support/differential.ts";
+import { type Pair, startPair } from "./support/differential.ts";
+import {
+  ALL,
+  argumentsFor,
+  KEYS,
+  KNOWN,
+  type Known,
+  STRINGS,
+  withScores,
+} from "./support/random_commands.ts";
 import { encodeCommand, RespClient, show, showCommand } from "./support/resp_client.ts";
 import { type Rng, seeded } from "./support/rng.ts";
 import { redisTest } from "./support/skip.ts";
 
 const ROUNDS = 250;
 const COMMANDS_PER_ROUND = 150;
-
-const GROUPS: readonly CommandSpec["group"][] = [
-  "generic",
-  "string",
-  "bitmap",
-  "list",
-  "set",
-  "hash",
-  "sorted-set",
-  "hyperloglog",
-  "stream",
-  "transactions",
-];
-
-/** Words of a record by which its replies are not the same on two servers, or take their time. */
-const UNFIT_FLAGS: readonly string[] = ["blocking", "admin", "pubsub"];
-
-const UNFIT = new Set([
-  // They tell of the clock, or store what has no order.
-  "expiretime",
-  "pexpiretime",
-  "sort",
-  // Not compared, since sets are kept otherwise by 7.2.
-  "object",
-  "migrate",
-  "restore",
-  "wait",
-  "waitaof",
-]);
-
-/** Redis says nothing of the order of these replies. */
-const UNORDERED = new Set(["exec", "sort_ro"]);
 
 /** Thresholds low, so that a few elements reach the large encodings. */
 const CONFIG = {
@@ -59,166 +31,10 @@ const CONFIG = {
   "zset-max-listpack-value": 16,
 };
 
-interface Known {
-  readonly words: readonly string[];
-  readonly syntax: readonly Argument[];
-  /** Whether it takes more since 7.2 than the redis-server of the tests knows: then not tried. */
-  readonly grown: boolean;
-  readonly comparable: boolean;
-  readonly view: (reply: Parameters<typeof show>[0]) => string;
-}
-
-/** Commands and subcommands, without the containers. */
-const ALL = COMMANDS.flatMap((spec) => knownOf(spec, []));
-
-/** Those whose replies can be compared. */
-const KNOWN = ALL.filter(({ comparable }) => comparable);
-
 const EXEC = KNOWN.find(({ words }) => words[0] === "exec")!;
 
 /** Of all commands, those that end the server or other clients, or make them wait. */
 const ENDING = new Set(["shutdown", "debug", "client pause", "client kill"]);
-
-function knownOf(spec: CommandSpec, container: readonly string[]): Known[] {
-  const words = [...container, spec.name];
-  if (spec.subcommands !== undefined) return spec.subcommands.flatMap((sub) => knownOf(sub, words));
-  const flags: readonly string[] = spec.flags;
-  const tips: readonly string[] = spec.tips ?? [];
-  const hasOrder = !UNORDERED.has(spec.name) && !tips.includes("nondeterministic_output_order");
-  const view = hasOrder ? show : unordered([]).view;
-  return [{
-    words,
-    syntax: parseSyntax(spec.syntax),
-    grown: spec.history?.some(([version]) => isNew(version)) ?? false,
-    comparable: GROUPS.includes(spec.group) && !UNFIT.has(words[0]!) && spec.name !== "help" &&
-      !isNew(spec.since) && !UNFIT_FLAGS.some((flag) => flags.includes(flag)) &&
-      !tips.includes("nondeterministic_output"),
-    view: spec.group === "sorted-set" || spec.name === "exec" ? withScores(view) : view,
-  }];
-}
-
-/** 7.2 writes the shortest digits of a score, 7.0 always 17 of them: so scores are compared as numbers. */
-function withScores(view: Known["view"]): Known["view"] {
-  const score = /(?<=[",])-?\d[\d.]*(?:e[+-]?\d+)?(?=$|["\s\]>}])/g;
-  return (reply) => view(reply).replace(score, (digits) => String(Number(digits)));
-}
-
-/** What the redis-server of the tests (7.0) does not know. */
-function isNew(since: string | undefined): boolean {
-  return since !== undefined && /^7\.[1-9]/.test(since);
-}
-
-const KEYS = ["k0", "k1", "k2", "k3", "k\0\xff", "{k}:4"];
-/** The least of 64 bits is missing: 7.2 refuses it where 7.0 negates it. */
-const INTEGERS = [
-  ...["0", "1", "2", "3", "-1", "-2", "10", "100", "-100"],
-  ...["9223372036854775807", "-9223372036854775807", "4294967296"],
-];
-const NO_INTEGERS = ["", "x", "1.5", "+1", "01", " 1", "9223372036854775808", "1\0"];
-const DOUBLES = ["0", "1", "1.5", "-2.25", "1e3", "inf", "-inf", "nan", "0.1", "-0", "3.0"];
-const STRINGS = [
-  ...["a", "b", "c", "abc", "hello world", "\0\r\n\xff", "x".repeat(40), "", "field"],
-  ...["(1", "[a", "(b", "-", "+", "1-1", "2-0", "5-*", "$", ">", "0-0", "u8", "i5", "i64", "#1"],
-];
-const PATTERNS = ["*", "k?", "[k]*", "\\*", "k[^0]", ""];
-/**
- * Times that have passed, by argument, and from where on they are far: nothing expires while it is
- * compared, and no two far ones are so near that GT and LT would ask how long a command took.
- */
-const TIMES: Readonly<Record<string, readonly [past: readonly string[], far: number]>> = {
-  seconds: [["-1", "0", "9223372036854775807", "x"], 1e6],
-  milliseconds: [["-1", "0", "9223372036854775807", "x"], 1e9],
-  "unix-time-seconds": [["1000", "-1", "0", "9223372036854775807", "x"], 1e10],
-  "unix-time-milliseconds": [["1000", "-1", "0", "9223372036854775807", "x"], 1e13],
-};
-
-/** Makes the arguments of one command. */
-class Maker {
-  readonly #rng: Rng;
-  readonly #words: string[] = [];
-  /** Whether what is optional is left out. */
-  #least = false;
-  /** How many keys the last `numkeys` promised. */
-  #keys: number | undefined;
-
-  constructor(rng: Rng) {
-    this.#rng = rng;
-  }
-
-  make({ words, syntax, grown }: Known): string[] {
-    this.#words.push(...words);
-    this.#least = grown;
-    for (const argument of syntax) this.#optional(argument);
-    return this.#words;
-  }
-
-  #optional(argument: Argument): void {
-    if (isNew(argument.since)) return;
-    const rng = this.#rng;
-    if (argument.flags.includes("optional") && (this.#least || !rng.oneIn(3))) return;
-    const count = !argument.flags.includes("multiple")
-      ? 1
-      : argument.type === "key" && this.#keys !== undefined
-      ? this.#keys
-      : rng.int(1, 3);
-    for (let i = 0; i < count; i++) {
-      const tokenAgain = i === 0 || argument.flags.includes("multiple_token");
-      if (argument.token !== undefined && tokenAgain) this.#words.push(this.#token(argument.token));
-      this.#value(argument);
-    }
-  }
-
-  #token(token: string): string {
-    return this.#rng.oneIn(3) ? token.toLowerCase() : token;
-  }
-
-  #value({ name, type, arguments: inner = [] }: Argument): void {
-    const rng = this.#rng;
-    switch (type) {
-      case "pure-token":
-        return;
-      case "oneof":
-        // "*" lets the server choose an ID by its clock.
-        return this.#optional(
-          rng.pick(inner.filter(({ since, token }) => !isNew(since) && token !== "*")),
-        );
-      case "block":
-        for (const part of inner) this.#optional(part);
-        return;
-      default:
-        this.#words.push(this.#text(name, type));
-    }
-  }
-
-  #text(name: string, type: Argument["type"]): string {
-    const rng = this.#rng;
-    if (name === "numkeys") {
-      this.#keys = rng.int(1, 3);
-      return rng.oneIn(20) ? rng.pick(INTEGERS) : String(this.#keys);
-    }
-    const times = TIMES[name];
-    if (times !== undefined) {
-      const [past, far] = times;
-      return rng.oneIn(3) ? rng.pick(past) : String(far + rng.int(1, 1e6) * (far / 1e6));
-    }
-    switch (type) {
-      case "key":
-        return rng.pick(KEYS);
-      case "integer":
-      case "unix-time":
-        if (rng.oneIn(15)) return rng.pick(NO_INTEGERS);
-        // SRANDMEMBER and its like answer with as many elements as they are asked for.
-        if (name === "count") return String(rng.int(-20, 100));
-        return rng.oneIn(3) ? rng.pick(INTEGERS) : String(rng.int(-3, 20));
-      case "double":
-        return rng.oneIn(15) ? rng.pick(NO_INTEGERS) : rng.pick(DOUBLES);
-      case "pattern":
-        return rng.pick(PATTERNS);
-      default:
-        return rng.oneIn(3) ? String(rng.int(-3, 20)) : rng.pick(STRINGS);
-    }
-  }
-}
 
 interface Step {
   readonly args: readonly string[];
@@ -243,18 +59,6 @@ function randomStep(rng: Rng): Step {
   // Else a transaction once begun would take all that follows.
   const known = rng.oneIn(12) ? EXEC : rng.pick(KNOWN);
   return { args: argumentsFor(rng, known), view: known.view };
-}
-
-function argumentsFor(rng: Rng, known: Known): string[] {
-  const args = new Maker(rng).make(known);
-  if (!known.grown && rng.oneIn(12)) {
-    // The first stays: it is a key mostly, and only known keys are looked at in the end.
-    const at = Math.min(rng.int(known.words.length + 1, args.length + 1), args.length);
-    // Not a number: that could be a time by which something expires within the test.
-    if (rng.oneIn(2)) args.splice(at, 1);
-    else args.splice(at, 0, rng.pick(STRINGS));
-  }
-  return args;
 }
 
 interface Difference {
@@ -320,7 +124,11 @@ redisTest("random commands are answered as Redis answers them", async () => {
 Deno.test("no command, however odd its arguments, is a bug", async () => {
   const bugs: string[] = [];
   const note = (line: string) => line.includes("Internal error") && bugs.push(line);
-  await using server = await serve({ port: 0, log: note });
+  await using stack = new AsyncDisposableStack();
+  // SAVE is among the commands.
+  const dir = await Deno.makeTempDir({ prefix: "redino_" });
+  stack.defer(() => Deno.remove(dir, { recursive: true }));
+  const server = stack.use(await serve({ port: 0, dir, log: note }));
   const known = ALL.filter(({ words }) => !ENDING.has(words[0]!) && !ENDING.has(words.join(" ")));
   await seeded(async (rng) => {
     for (let round = 0; round < ROUNDS; round++) {

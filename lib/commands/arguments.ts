@@ -165,6 +165,18 @@ export function readTyped(client: Client, args: Args, i: number, type: ValueType
   return entry;
 }
 
+/** {@link readTyped} for a command that counts as a reader, but changes what it finds. */
+export function readTypedToChange(
+  client: Client,
+  args: Args,
+  i: number,
+  type: ValueType,
+): number {
+  const entry = readTyped(client, args, i, type);
+  if (entry !== 0) client.db.beforeWrite(entry);
+  return entry;
+}
+
 /** The entry of key argument `i` for a command that writes, or 0; throws WRONG_TYPE for another type. */
 export function writeTyped(client: Client, args: Args, i: number, type: ValueType): number {
   const entry = client.db.write(args, i);

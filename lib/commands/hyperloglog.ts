@@ -142,8 +142,9 @@ function pfcount(client: Client, args: Args): void {
   counter.open(db, entry);
   const { cached } = counter;
   if (cached !== undefined) return replyCount(client, cached);
-  const count = counter.count();
   // The kept estimate is a change of the value, but no event.
+  db.beforeWrite(entry);
+  const count = counter.count();
   client.changed(args, 1, 0, "");
   replyCount(client, count);
 }

@@ -10,7 +10,7 @@ import { type Count, plus } from "../store/stream_count.ts";
 import { StreamCursor } from "../store/stream_cursor.ts";
 import type { Consumer, Group } from "../store/stream_groups.ts";
 import { compareIds, copyId, newId } from "../store/stream_id.ts";
-import { integerAtLeast, readTyped } from "./arguments.ts";
+import { integerAtLeast, readTypedToChange } from "./arguments.ts";
 import { type CommandSpec, keys } from "./spec.ts";
 import {
   createConsumer,
@@ -118,7 +118,7 @@ function claimOptions(args: Args, i: number, nowMs: number): void {
 function xclaim(client: Client, args: Args): void {
   const { db, reply, server } = client;
   const { nowMs } = server.time;
-  const entry = readTyped(client, args, 1, TYPE.stream);
+  const entry = readTypedToChange(client, args, 1, TYPE.stream);
   const stream = entry === 0 ? undefined : streamOf(db, entry);
   const group = stream === undefined ? undefined : findGroup(stream, args, 2);
   if (stream === undefined || group === undefined) throw noGroup(args, 1, 2);
@@ -217,7 +217,7 @@ function xautoclaim(client: Client, args: Args): void {
       throw SYNTAX_ERROR;
     }
   }
-  const entry = readTyped(client, args, 1, TYPE.stream);
+  const entry = readTypedToChange(client, args, 1, TYPE.stream);
   const stream = entry === 0 ? undefined : streamOf(db, entry);
   const group = stream === undefined ? undefined : findGroup(stream, args, 2);
   if (stream === undefined || group === undefined) throw noGroup(args, 1, 2);

@@ -8,7 +8,7 @@ import { Stream } from "../store/stream.ts";
 import type { Count } from "../store/stream_count.ts";
 import { Group, UNKNOWN } from "../store/stream_groups.ts";
 import { compareIds, copyId, MIN_ID, newId, type StreamId } from "../store/stream_id.ts";
-import { int64Arg, integerArg, readTyped, writeTyped } from "./arguments.ts";
+import { int64Arg, integerArg, readTyped, readTypedToChange, writeTyped } from "./arguments.ts";
 import { helpHandler, subcommandSyntaxError } from "./help.ts";
 import { type CommandSpec, keys } from "./spec.ts";
 import { addStream } from "./stream.ts";
@@ -278,7 +278,7 @@ function xgroupDelConsumer(client: Client, args: Args): void {
 
 function xack(client: Client, args: Args): void {
   const { db, reply, server } = client;
-  const entry = readTyped(client, args, 1, TYPE.stream);
+  const entry = readTypedToChange(client, args, 1, TYPE.stream);
   const group = entry === 0 ? undefined : findGroup(streamOf(db, entry), args, 2);
   if (group === undefined) return reply.integer(0);
   for (let i = 3; i < args.count; i++) idArg(args, i, id);

@@ -27,7 +27,7 @@ import {
   newId,
   type StreamId,
 } from "../store/stream_id.ts";
-import { integerArg, readTyped } from "./arguments.ts";
+import { integerArg, readTyped, readTypedToChange } from "./arguments.ts";
 import type { CommandSpec } from "./spec.ts";
 import {
   createConsumer,
@@ -260,7 +260,8 @@ function countServed(client: Client, args: Args): number {
   const mentions = streams > 1 ? new Map<Stream, number>() : undefined;
   let served = 0;
   for (let i = 0; i < streams; i++) {
-    const stream = streamAt(client, args, i)!;
+    const entry = readTypedToChange(client, args, options.first + i, TYPE.stream);
+    const stream = streamOf(client.db, entry);
     const group = groupAt(args, i, stream);
     consumerOf(client, args, i, group).seenMs = client.server.time.nowMs;
     if (!isNew(args, i)) {

@@ -326,7 +326,8 @@ export function systemErrorText(error: unknown): string {
   if (error instanceof Deno.errors.PermissionDenied) return "Permission denied";
   if (error instanceof Deno.errors.IsADirectory) return "Is a directory";
   if (error instanceof Deno.errors.NotADirectory) return "Not a directory";
-  return error instanceof Error ? error.message : String(error);
+  const text = error instanceof Error ? error.message : String(error);
+  return text.replace(/ \(os error \d+\).*$/s, "");
 }
 
 /** As C's `strtol` reads a whole word: nothing is 0, white space and a sign may come first. */

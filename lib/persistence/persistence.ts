@@ -11,7 +11,7 @@ import type { Config } from "../config/config.ts";
 import { systemErrorText } from "../config/special_kinds.ts";
 import { REDIS_VERSION } from "../config/version.ts";
 import type { Database, DatabaseContext } from "../store/database.ts";
-import type { LoadLog, RdbLoader } from "./rdb_loader.ts";
+import { type LoadLog, RdbError, RdbLoader } from "./rdb_loader.ts";
 import { RdbFile, removeLeftovers, SaveError } from "./rdb_file.ts";
 import {
   Snapshot,
@@ -54,8 +54,10 @@ export interface ReplicationPosition {
   readonly db: number;
 }
 
-/** A file that loads: INFO's loading_* fields. */
+/** Data that are loaded: INFO's loading_* fields. */
 export interface Loading {
+  /** Whether clients are served other data meanwhile. */
+  readonly aside: boolean;
   readonly startedMs: number;
   readonly totalBytes: number;
   loadedBytes: number;
@@ -73,7 +75,7 @@ interface Running {
 /** Why a BGSAVE ends that is no failure: FLUSHALL, SHUTDOWN. */
 class SnapshotAborted extends Error {}
 
-/** A file that is there cannot be read; the message is a sentence. */
+/** A file that is there cannot be loaded: the message says why, without a period. */
 export class LoadError extends Error {}
 
 export class Persistence {
@@ -320,50 +322,46 @@ export class Persistence {
   // ---- loading -----------------------------------------------------------------------------------
 
   /**
-   * Loads the file into the empty databases, if there is one; clients are told meanwhile. Throws
-   * LoadError or, where the file is damaged, RdbError.
+   * Loads the file into the empty databases, if there is one; clients are told meanwhile, from before
+   * anything is waited for. Returns false where the server was closed before it was done. Throws
+   * LoadError.
    */
-  async loadAtStart(): Promise<void> {
-    const { dir, dbfilename } = this.#host.config.values;
+  async loadAtStart(): Promise<boolean> {
+    const { config: { values: { dir, dbfilename } }, log, time } = this.#host;
     removeLeftovers(dir);
-    this.#Loader = (await import("./rdb_loader.ts")).RdbLoader;
-    let file: Deno.FsFile;
-    try {
-      file = await Deno.open(join(dir, dbfilename));
-    } catch (error) {
-      if (error instanceof Deno.errors.NotFound) return;
-      throw new LoadError(`Cannot open ${dbfilename}: ${systemErrorText(error)}.`);
-    }
-    const { log, time } = this.#host;
+    const file = openFile(dir, dbfilename);
+    if (file === undefined) return true;
     const startMs = performance.now();
+    const loading: Loading = {
+      startedMs: time.nowMs,
+      totalBytes: file.statSync().size,
+      loadedBytes: 0,
+      usedMemory: 0,
+    };
+    this.loading = loading;
+    this.#host.setLoading(true);
     try {
-      const { size } = await file.stat();
-      const loading: Loading = {
-        startedMs: time.nowMs,
-        totalBytes: size,
-        loadedBytes: 0,
-        usedMemory: 0,
-      };
-      this.loading = loading;
-      this.#host.setLoading(true);
-      const loader = this.#loader(size, false);
+      const loader = this.#loader(loading.totalBytes, false);
       const piece = new Uint8Array(LOAD_BYTES);
       let toldMs = startMs;
-      while (!loader.done && !this.#closed) {
+      while (!loader.done) {
         const count = await file.read(piece);
+        if (this.#closed) return false;
         if (count === null) break;
         loader.push(piece.subarray(0, count));
         loading.loadedBytes += count;
         loading.usedMemory = Number(loader.aux.get("used-mem") ?? 0);
         if (performance.now() - toldMs >= PROGRESS_MS) {
           toldMs = performance.now();
-          log.notice(`Loading ${dbfilename}: ${percent(loading.loadedBytes, size)}% done`);
+          const done = 100 * loading.loadedBytes / loading.totalBytes;
+          log.notice(`Loading ${dbfilename}: ${done.toFixed(0)}% done`);
         }
         await new Promise((resolve) => setImmediate(resolve));
       }
-      if (this.#closed) return;
       loader.finish();
       this.#loaded(loader);
+    } catch (error) {
+      throw loadError(dbfilename, error);
     } finally {
       file.close();
       this.loading = undefined;
@@ -371,31 +369,29 @@ export class Persistence {
     }
     const seconds = (performance.now() - startMs) / 1000;
     log.notice(`DB loaded from disk: ${seconds.toFixed(3)} seconds`);
+    return true;
   }
 
   /**
    * DEBUG RELOAD: loads the file at once into what is there; `replaceKeys` as RdbLoader has it. Throws
-   * LoadError and RdbError.
+   * LoadError.
    */
   loadNow(replaceKeys: boolean): void {
     const { dir, dbfilename } = this.#host.config.values;
-    let bytes: Uint8Array;
     try {
-      bytes = Deno.readFileSync(join(dir, dbfilename));
+      const bytes = Deno.readFileSync(join(dir, dbfilename));
+      const loader = this.#loader(bytes.length, replaceKeys);
+      loader.push(bytes);
+      loader.finish();
+      this.#loaded(loader);
     } catch (error) {
-      throw new LoadError(`Cannot read ${dbfilename}: ${systemErrorText(error)}.`);
+      throw loadError(dbfilename, error);
     }
-    const loader = this.#loader(bytes.length, replaceKeys);
-    loader.push(bytes);
-    loader.finish();
-    this.#loaded(loader);
   }
 
-  // deno-lint-ignore no-explicit-any
-  #Loader: any;
   #loader(fileBytes: number, replaceKeys: boolean): RdbLoader {
     const { config: { values }, dbs, databaseContext, log, time } = this.#host;
-    return new this.#Loader({
+    return new RdbLoader({
       dbs,
       nowMs: time.nowMs,
       keepExpired: !databaseContext.expires,
@@ -418,8 +414,22 @@ export class Persistence {
   }
 }
 
-function percent(part: number, whole: number): string {
-  return (whole === 0 ? 100 : 100 * part / whole).toFixed(2);
+/** The file to load, or undefined where there is none. */
+function openFile(dir: string, name: string): Deno.FsFile | undefined {
+  try {
+    return Deno.openSync(join(dir, name));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw loadError(name, error);
+  }
+}
+
+/** What ended loading, as a LoadError; our own mistakes stay what they are. */
+function loadError(name: string, error: unknown): unknown {
+  if (error instanceof RdbError) return new LoadError(error.message, { cause: error });
+  const isOfSystem = error instanceof Error && "code" in error;
+  if (!isOfSystem) return error;
+  return new LoadError(`Cannot read ${name}: ${systemErrorText(error)}`, { cause: error });
 }
 
 /** What the log tells of a failure. */
