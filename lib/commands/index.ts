@@ -16,6 +16,7 @@ import { LATENCY_COMMANDS } from "./latency.ts";
 import { LIST_COMMANDS } from "./list.ts";
 import { LIST_BLOCKING_COMMANDS } from "./list_blocking.ts";
 import { MEMORY_COMMANDS } from "./memory.ts";
+import { MIGRATE_COMMANDS } from "./migrate.ts";
 import { MONITOR_COMMANDS } from "./monitor.ts";
 import { OBJECT_COMMANDS } from "./object.ts";
 import { PERSISTENCE_COMMANDS } from "./persistence.ts";
@@ -48,6 +49,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   ...LIST_COMMANDS,
   ...LIST_BLOCKING_COMMANDS,
   ...MEMORY_COMMANDS,
+  ...MIGRATE_COMMANDS,
   ...MONITOR_COMMANDS,
   ...OBJECT_COMMANDS,
   ...PERSISTENCE_COMMANDS,

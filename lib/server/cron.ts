@@ -79,6 +79,7 @@ export class Cron {
     this.#watchClients(hz);
     server.countClientBytes();
     evictClients(server);
+    server.migration.expire();
     if (startMs - this.#sampledMs >= SAMPLE_MS) {
       this.#sampledMs = startMs;
       const { stats } = server;

@@ -1,0 +1,368 @@
+/** MIGRATE: to redis-server, and to targets that answer as a test wants. */
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { serve } from "../lib/mod.ts";
+import { compare, startPair } from "./support/differential.ts";
+import { eventually } from "./support/eventually.ts";
+import { freePort, startRedis } from "./support/redis.ts";
+import { type Argument, type Reply, RespClient, show } from "./support/resp_client.ts";
+import { redisTest } from "./support/skip.ts";
+
+const HOST = "127.0.0.1";
+/** Longer than anything here takes. */
+const LONG_MS = 20_000;
+const CANNOT_READ = "-IOERR error or timeout reading to target instance";
+
+/** A target whose every reply the test gives itself. */
+class FakeTarget implements AsyncDisposable {
+  readonly connections: RespClient[] = [];
+  readonly #listener = Deno.listen({ hostname: HOST, port: 0 });
+  readonly #accepting = this.#accept();
+
+  get port(): number {
+    return this.#listener.addr.port;
+  }
+
+  /** The connection of this number, once it is there. */
+  async connection(number = 0): Promise<RespClient> {
+    await eventually(() => this.connections.length > number);
+    return this.connections[number]!;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#listener.close();
+    await this.#accepting;
+    for (const connection of this.connections) connection.close();
+  }
+
+  async #accept(): Promise<void> {
+    for await (const conn of this.#listener) this.connections.push(new RespClient(conn, LONG_MS));
+  }
+}
+
+/** A command that a target was sent, its words as text. */
+function words(reply: Reply): string[] {
+  assert(reply.type === "array");
+  return reply.items.map((item) => item.type === "bulk" ? item.text : show(item));
+}
+
+async function connect(port: number): Promise<RespClient> {
+  return await RespClient.connect(port, { timeoutMs: LONG_MS });
+}
+
+redisTest(
+  "MIGRATE refuses arguments as Redis does, and says NOKEY where there is none",
+  async () => {
+    await using pair = await startPair();
+    const to = ["MIGRATE", HOST, 1];
+    await compare(pair, [
+      ["SET", "k", "v"],
+      ["MIGRATE"],
+      ["MIGRATE", HOST, 1, "k", 0],
+      [...to, "missing", 0, 100],
+      [...to, "", 0, 100, "KEYS", "a", "b"],
+      [...to, "", 0, 100, "KEYS"],
+      [...to, "", 0, 100],
+      [...to, "k", 0, 100, "NOPE"],
+      [...to, "k", 0, 100, "AUTH"],
+      [...to, "k", 0, 100, "AUTH2", "user"],
+      [...to, "k", 0, 100, "KEYS", "k"],
+      [...to, "k", "x", 100],
+      [...to, "k", 0, "x"],
+      [...to, "k", "y", "1.5"],
+      [...to, "k", "9223372036854775808", 1],
+      [...to, "missing", 0, "x"],
+      [...to, "missing", 0, 0, "COPY", "replace", "auth", "p", "auth2", "u", "p"],
+      ["MIGRATE", HOST, freePort(), "k", 0, 1000],
+      ["MIGRATE", HOST, freePort(), "k", 0, -5],
+      ["MIGRATE", "", 1, "k", 0, 1000],
+      ["MIGRATE", HOST, "no port", "k", 0, 1000],
+      ["GET", "k"],
+    ]);
+  },
+);
+
+redisTest("MIGRATE moves keys of every type to redis-server, with their expiry", async () => {
+  await using redis = await startRedis();
+  await using server = await serve({ port: 0, "enable-debug-command": "yes" });
+  using theirs = await connect(redis.port);
+  using ours = await connect(server.port);
+  const many = Array.from({ length: 3000 }, (_, i) => `element ${i}`);
+  const commands: Record<string, readonly Argument[]> = {
+    string: ["SET", "string", "value"],
+    integer: ["SET", "integer", 123],
+    large: ["SET", "large", "0123456789abcdef".repeat(50_000)],
+    list: ["RPUSH", "list", ...many],
+    set: ["SADD", "set", ...many],
+    hash: ["HSET", "hash", ...many],
+    zset: ["ZADD", "zset", ...many.flatMap((member, i) => [i, member])],
+    stream: ["XADD", "stream", "5-5", "field", "value"],
+    "binary \xff\r\n": ["SET", "binary \xff\r\n", "x"],
+  };
+  const digests = new Map<string, string>();
+  for (const [key, command] of Object.entries(commands)) {
+    await ours.send(...command);
+    digests.set(key, await ours.ask("DEBUG", "DIGEST-VALUE", key));
+  }
+  const keys = Object.keys(commands);
+  const [first, ...others] = keys;
+  assertEquals(await ours.ask("MIGRATE", HOST, redis.port, first!, 0, LONG_MS), "+OK");
+  assertEquals(
+    await ours.ask("MIGRATE", HOST, redis.port, "", 0, LONG_MS, "KEYS", ...others, "missing"),
+    "+OK",
+  );
+  assertEquals(await ours.ask("DBSIZE"), ":0");
+  for (const [key, digest] of digests) {
+    assertEquals(await theirs.ask("DEBUG", "DIGEST-VALUE", key), digest, key);
+    assertEquals(await theirs.ask("PTTL", key), ":-1");
+  }
+  await ours.send("SET", "volatile", "v", "EX", 1000);
+  await ours.send("MIGRATE", HOST, redis.port, "volatile", 3, LONG_MS);
+  await theirs.send("SELECT", 3);
+  const ttl = await theirs.send("PTTL", "volatile");
+  assert(ttl.type === "integer" && ttl.value > 900_000 && ttl.value <= 1_000_000, show(ttl));
+});
+
+redisTest(
+  "MIGRATE answers as Redis does to COPY, REPLACE, AUTH and what the target refuses",
+  async () => {
+    await using open = await startRedis();
+    await using closed = await startRedis({ args: ["--requirepass", "secret"] });
+    await using pair = await startPair({ config: {} });
+    using target = await connect(open.port);
+    using guarded = await connect(closed.port);
+    await guarded.send("AUTH", "secret");
+    await guarded.send("ACL", "SETUSER", "ann", "on", ">pass", "allkeys", "+@all");
+    const to = (...rest: Argument[]) => ["MIGRATE", HOST, open.port, ...rest];
+    const toGuarded = (...rest: Argument[]) => ["MIGRATE", HOST, closed.port, ...rest];
+    const stepsOf: (readonly Argument[])[] = [
+      ["MSET", "a", "1", "b", "2", "c", "3", "d", "4"],
+      to("a", 0, 5000, "COPY"),
+      ["GET", "a"],
+      to("a", 0, 5000),
+      ["GET", "a"],
+      to("a", 0, 5000, "COPY", "REPLACE"),
+      to("a", 0, 5000, "REPLACE"),
+      ["GET", "a"],
+      // One of three is there already: the others go.
+      ["SET", "a", "again"],
+      to("", 0, 5000, "KEYS", "b", "a", "c"),
+      ["MGET", "a", "b", "c", "d"],
+      to("d", 99, 5000),
+      to("d", -1, 5000),
+      to("d", 0, 5000, "AUTH", "x"),
+      to("d", 0, 5000, "REPLACE", "AUTH2", "no", "x"),
+      toGuarded("d", 0, 5000),
+      toGuarded("d", 0, 5000, "AUTH", "wrong"),
+      toGuarded("d", 0, 5000, "AUTH2", "ann", "wrong"),
+      ["GET", "d"],
+      toGuarded("d", 0, 5000, "AUTH2", "ann", "pass"),
+      ["GET", "d"],
+      ["SET", "d", "5"],
+      toGuarded("d", 0, 5000, "REPLACE", "AUTH", "secret"),
+      ["EXISTS", "d"],
+      ["DBSIZE"],
+    ];
+    const replies: string[][] = [];
+    for (const source of [pair.redis, pair.redino]) {
+      await target.send("FLUSHALL");
+      await guarded.send("FLUSHALL");
+      const said: string[] = [];
+      for (const step of stepsOf) said.push(await source.ask(...step));
+      said.push(await target.ask("MGET", "a", "b", "c", "d"), await guarded.ask("GET", "d"));
+      replies.push(said);
+    }
+    assertEquals(replies[1], replies[0]);
+  },
+);
+
+redisTest("MIGRATE sends a target what Redis sends", async () => {
+  const sent: string[][][] = [];
+  await using pair = await startPair();
+  for (const source of [pair.redis, pair.redino]) {
+    await using target = new FakeTarget();
+    await source.send("MSET", "a", "text", "b", "12");
+    await source.send("RPUSH", "l", "x", "1");
+    const migrate = ["MIGRATE", HOST, target.port];
+    const commands: string[][] = [];
+    const answer = async (...replies: string[]) => {
+      const connection = await target.connection();
+      for (const reply of replies) {
+        commands.push(words(await connection.read()));
+        await connection.write(reply);
+      }
+    };
+    await source.post(...migrate, "a", 2, LONG_MS, "COPY", "REPLACE", "AUTH", "pw");
+    await answer("+OK\r\n", "+OK\r\n", "+OK\r\n");
+    assertEquals(show(await source.read()), "+OK");
+    // The database is selected already, and stays so; it must be selected anew after an error.
+    await source.post(...migrate, "", 2, LONG_MS, "AUTH2", "u", "pw", "KEYS", "a", "l");
+    await answer("+OK\r\n", "-ERR no\r\n", "+OK\r\n");
+    assertEquals(show(await source.read()), "-ERR Target instance replied with error: ERR no");
+    await source.post(...migrate, "b", 2, LONG_MS);
+    await answer("+OK\r\n", "+OK\r\n");
+    assertEquals(show(await source.read()), "+OK");
+    assertEquals(await source.ask("MGET", "a", "b", "l"), '["text" nil$ nil$]');
+    sent.push(commands);
+  }
+  assertEquals(sent[1], sent[0]);
+});
+
+Deno.test("While MIGRATE waits, others read, and what writes waits for its end", async () => {
+  await using target = new FakeTarget();
+  await using server = await serve({ port: 0 });
+  using mover = await connect(server.port);
+  using reader = await connect(server.port);
+  using writer = await connect(server.port);
+  await mover.send("MSET", "k", "v", "other", "o");
+  const id = await mover.ask("CLIENT", "ID");
+  await mover.post("MIGRATE", HOST, target.port, "k", 0, LONG_MS);
+  await mover.post("PING");
+  const connection = await target.connection();
+  assertEquals(words(await connection.read()), ["SELECT", "0"]);
+  assertEquals(words(await connection.read())[0], "RESTORE");
+
+  assertEquals(await reader.ask("GET", "k"), '"v"');
+  await writer.post("SET", "k", "newer");
+  await eventually(async () => (await reader.ask("CLIENT", "LIST")).includes("cmd=set "));
+  assertEquals(await reader.ask("CLIENT", "UNBLOCK", id.slice(1), "ERROR"), ":0");
+  assertEquals(await reader.ask("CLIENT", "UNPAUSE"), "+OK");
+  assertStringIncludes(await reader.ask("INFO", "clients"), "blocked_clients:1");
+  assertEquals(await reader.ask("GET", "k"), '"v"');
+
+  await connection.write("+OK\r\n+OK\r\n");
+  assertEquals(show(await mover.read()), "+OK");
+  assertEquals(show(await mover.read()), "+PONG");
+  assertEquals(show(await writer.read()), "+OK");
+  assertEquals(await reader.ask("GET", "k"), '"newer"');
+  assertStringIncludes(await reader.ask("INFO", "clients"), "blocked_clients:0");
+  assertStringIncludes(await reader.ask("INFO", "commandstats"), "cmdstat_migrate:calls=1,");
+});
+
+Deno.test("Keys that a target has taken go, and those stay of which it said nothing", async () => {
+  await using target = new FakeTarget();
+  await using server = await serve({ port: 0 });
+  using client = await connect(server.port);
+  await client.send("MSET", "a", "1", "b", "2", "c", "3");
+  await client.post("MIGRATE", HOST, target.port, "", 0, LONG_MS, "KEYS", "a", "b", "c");
+  const connection = await target.connection();
+  for (let i = 0; i < 4; i++) await connection.read();
+  await connection.write("+OK\r\n+OK\r\n");
+  connection.close();
+  assertEquals(show(await client.read()), CANNOT_READ);
+  assertEquals(await client.ask("MGET", "a", "b", "c"), '[nil$ "2" "3"]');
+});
+
+Deno.test("MIGRATE to a target that says nothing ends with the time-out", async () => {
+  await using target = new FakeTarget();
+  await using server = await serve({ port: 0 });
+  using client = await connect(server.port);
+  await client.send("SET", "a", "1");
+  assertEquals(await client.ask("MIGRATE", HOST, target.port, "a", 0, 50), CANNOT_READ);
+  assertEquals(await client.ask("GET", "a"), '"1"');
+  assertEquals(target.connections.length, 1, "a time-out is not tried again");
+  assertEquals(await client.ask("SET", "a", "2"), "+OK");
+});
+
+Deno.test("MIGRATE keeps its connection, and makes another where that has ended", async () => {
+  await using target = new FakeTarget();
+  await using server = await serve({ port: 0 });
+  using client = await connect(server.port);
+  const migrate = async (number: number, commands: number) => {
+    await client.send("SET", "a", "1");
+    await client.post("MIGRATE", HOST, target.port, "a", 0, LONG_MS);
+    const connection = await target.connection(number);
+    for (let i = 0; i < commands; i++) {
+      await connection.read();
+      await connection.write("+OK\r\n");
+    }
+    assertEquals(show(await client.read()), "+OK");
+    assertStringIncludes(await client.ask("INFO", "stats"), "migrate_cached_sockets:1\\r");
+  };
+  await migrate(0, 2);
+  await migrate(0, 1);
+  (await target.connection()).close();
+  await migrate(1, 2);
+  assertEquals(target.connections.length, 2);
+});
+
+Deno.test("A migration is finished though its client has gone", async () => {
+  await using target = new FakeTarget();
+  await using server = await serve({ port: 0 });
+  using other = await connect(server.port);
+  const client = await connect(server.port);
+  await client.send("SET", "a", "1");
+  await client.post("MIGRATE", HOST, target.port, "a", 0, LONG_MS);
+  const connection = await target.connection();
+  await connection.read();
+  await connection.read();
+  client.close();
+  await eventually(async () => (await other.ask("INFO", "clients")).includes("blocked_clients:0"));
+  assertEquals(await other.ask("GET", "a"), '"1"');
+  await connection.write("+OK\r\n+OK\r\n");
+  await eventually(async () => await other.ask("EXISTS", "a") === ":0");
+  assertEquals(await other.ask("SET", "a", "2"), "+OK");
+});
+
+Deno.test("Migrations take turns: what one has moved the next does not find", async () => {
+  await using target = new FakeTarget();
+  await using server = await serve({ port: 0 });
+  using first = await connect(server.port);
+  using second = await connect(server.port);
+  await first.send("SET", "a", "1");
+  // Whether the second one comes while the first still connects, or when writes wait already.
+  const migrate = ["MIGRATE", HOST, target.port, "a", 0, LONG_MS];
+  await Promise.all([first.post(...migrate), second.post(...migrate)]);
+  const connection = await target.connection();
+  await connection.read();
+  await connection.read();
+  await connection.write("+OK\r\n+OK\r\n");
+  const replies = [show(await first.read()), show(await second.read())];
+  assertEquals(replies.sort(), ["+NOKEY", "+OK"]);
+  assertEquals(target.connections.length, 1);
+});
+
+Deno.test("A server that closes ends its migrations", async () => {
+  await using target = new FakeTarget();
+  await using server = await serve({ port: 0 });
+  using client = await connect(server.port);
+  await client.send("SET", "a", "1");
+  await client.post("MIGRATE", HOST, target.port, "a", 0, LONG_MS);
+  const connection = await target.connection();
+  await connection.read();
+  await connection.read();
+  await server.close();
+  assertEquals((await connection.readToEnd()).length, 0);
+});
+
+Deno.test("MIGRATE inside MULTI is refused", async () => {
+  await using server = await serve({ port: 0 });
+  using client = await connect(server.port);
+  await client.send("SET", "a", "1");
+  await client.send("MULTI");
+  await client.send("MIGRATE", HOST, 1, "a", 0, 100);
+  await client.send("MIGRATE", HOST, 1, "missing", 0, 100);
+  assertEquals(await client.ask("EXEC"), "[-ERR MIGRATE is not possible inside MULTI +NOKEY]");
+});
+
+Deno.test("MIGRATE breaks WATCH, tells of del, and shows no password to MONITOR", async () => {
+  await using target = new FakeTarget();
+  await using server = await serve({ port: 0, "notify-keyspace-events": "KA" });
+  using client = await connect(server.port);
+  using watcher = await connect(server.port);
+  using listener = await connect(server.port);
+  using monitor = await connect(server.port);
+  await client.send("SET", "a", "1");
+  await watcher.send("WATCH", "a");
+  await listener.send("SUBSCRIBE", "__keyspace@0__:a");
+  await monitor.send("MONITOR");
+  await client.post("MIGRATE", HOST, target.port, "a", 0, LONG_MS, "AUTH2", "user", "pass");
+  const line = show(await monitor.read());
+  assertStringIncludes(line, '"AUTH2" "(redacted)" "(redacted)"');
+  const connection = await target.connection();
+  for (let i = 0; i < 3; i++) await connection.read();
+  await connection.write("+OK\r\n+OK\r\n+OK\r\n");
+  assertEquals(show(await client.read()), "+OK");
+  assertEquals(show(await listener.read()), '["message" "__keyspace@0__:a" "del"]');
+  await watcher.send("MULTI");
+  assertEquals(await watcher.ask("EXEC"), "nil*");
+});
