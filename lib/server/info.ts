@@ -274,7 +274,7 @@ function loadingFields(loading: Loading, nowMs: number): Field[] {
 }
 
 function statsFields(server: Server): Field[] {
-  const { pubsub, tracking, stats, keyspaceStats, cron } = server;
+  const { pubsub, tracking, stats, keyspaceStats, cron, migration } = server;
   const kbps = (bytesPerSecond: number) => (bytesPerSecond / 1024).toFixed(2);
   return [
     ["total_connections_received", stats.connections],
@@ -307,7 +307,7 @@ function statsFields(server: Server): Field[] {
     ["pubsubshard_channels", pubsub.shards.size],
     ["latest_fork_usec", 0],
     ["total_forks", 0],
-    ["migrate_cached_sockets", 0],
+    ["migrate_cached_sockets", migration.targets],
     ["slave_expires_tracked_keys", 0],
     ["active_defrag_hits", 0],
     ["active_defrag_misses", 0],
