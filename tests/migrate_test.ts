@@ -81,40 +81,69 @@ redisTest(
   },
 );
 
-redisTest("MIGRATE moves keys of every type to redis-server, with their expiry", async () => {
-  await using redis = await startRedis();
-  await using server = await serve({ port: 0, "enable-debug-command": "yes" });
-  using theirs = await connect(redis.port);
-  using ours = await connect(server.port);
+/** A key of each type and encoding, by the command that makes it. */
+function everyKind(): Map<string, readonly Argument[]> {
   const many = Array.from({ length: 3000 }, (_, i) => `element ${i}`);
-  const commands: Record<string, readonly Argument[]> = {
-    string: ["SET", "string", "value"],
-    integer: ["SET", "integer", 123],
-    large: ["SET", "large", "0123456789abcdef".repeat(50_000)],
-    list: ["RPUSH", "list", ...many],
-    set: ["SADD", "set", ...many],
-    hash: ["HSET", "hash", ...many],
-    zset: ["ZADD", "zset", ...many.flatMap((member, i) => [i, member])],
-    stream: ["XADD", "stream", "5-5", "field", "value"],
-    "binary \xff\r\n": ["SET", "binary \xff\r\n", "x"],
-  };
+  return new Map<string, readonly Argument[]>(
+    [
+      ["SET", "string", "value"],
+      ["SET", "integer", 123],
+      ["SET", "large", "0123456789abcdef".repeat(50_000)],
+      ["RPUSH", "short list", "a", "1"],
+      ["RPUSH", "list", ...many, "x".repeat(9000)],
+      ["SADD", "integers", 1, 2, 70_000],
+      ["SADD", "small set", "a", "1"],
+      ["SADD", "set", ...many],
+      ["HSET", "small hash", "field", "value"],
+      ["HSET", "hash", ...many],
+      ["ZADD", "small zset", 1, "a", 2.5, "b"],
+      ["ZADD", "zset", ...many.flatMap((member, i) => [i / 2, member])],
+      ["XADD", "stream", "5-5", "field", "value"],
+      ["SET", "binary \xff\r\n", "x"],
+    ].map((command) => [String(command[1]), command]),
+  );
+}
+
+/** Makes keys of every kind at one server and has it move them to the other. */
+async function moveEverything(source: RespClient, target: RespClient, port: number): Promise<void> {
   const digests = new Map<string, string>();
-  for (const [key, command] of Object.entries(commands)) {
-    await ours.send(...command);
-    digests.set(key, await ours.ask("DEBUG", "DIGEST-VALUE", key));
+  const kinds = everyKind();
+  for (const [key, command] of kinds) {
+    await source.send(...command);
+    digests.set(key, await source.ask("DEBUG", "DIGEST-VALUE", key));
   }
-  const keys = Object.keys(commands);
-  const [first, ...others] = keys;
-  assertEquals(await ours.ask("MIGRATE", HOST, redis.port, first!, 0, LONG_MS), "+OK");
+  const [first, ...others] = kinds.keys();
+  assertEquals(await source.ask("MIGRATE", HOST, port, first!, 0, LONG_MS), "+OK");
   assertEquals(
-    await ours.ask("MIGRATE", HOST, redis.port, "", 0, LONG_MS, "KEYS", ...others, "missing"),
+    await source.ask("MIGRATE", HOST, port, "", 0, LONG_MS, "KEYS", ...others, "missing"),
     "+OK",
   );
-  assertEquals(await ours.ask("DBSIZE"), ":0");
+  assertEquals(await source.ask("DBSIZE"), ":0");
   for (const [key, digest] of digests) {
-    assertEquals(await theirs.ask("DEBUG", "DIGEST-VALUE", key), digest, key);
-    assertEquals(await theirs.ask("PTTL", key), ":-1");
+    assertEquals(await target.ask("DEBUG", "DIGEST-VALUE", key), digest, key);
+    assertEquals(await target.ask("PTTL", key), ":-1");
   }
+}
+
+redisTest("redis-server and Redino move keys of every type to each other", async () => {
+  await using redis = await startRedis();
+  await using server = await serve({ port: 0, "enable-debug-command": "yes" });
+  await using second = await serve({ port: 0, "enable-debug-command": "yes" });
+  using theirs = await connect(redis.port);
+  using ours = await connect(server.port);
+  using others = await connect(second.port);
+  await moveEverything(ours, theirs, redis.port);
+  await theirs.send("FLUSHALL");
+  await moveEverything(theirs, ours, server.port);
+  await ours.send("FLUSHALL");
+  await moveEverything(ours, others, second.port);
+});
+
+redisTest("MIGRATE tells the target when a key is to expire", async () => {
+  await using redis = await startRedis();
+  await using server = await serve({ port: 0 });
+  using theirs = await connect(redis.port);
+  using ours = await connect(server.port);
   await ours.send("SET", "volatile", "v", "EX", 1000);
   await ours.send("MIGRATE", HOST, redis.port, "volatile", 3, LONG_MS);
   await theirs.send("SELECT", 3);
