@@ -61,6 +61,7 @@ async function main(): Promise<void> {
     exit(1);
   }
   for (const address of server.addresses) log.notice(readyLine(address));
+  server.startReplicating();
 }
 
 function readStandardInput(): string {

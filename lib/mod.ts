@@ -70,6 +70,7 @@ export async function serve(options: ServeOptions = {}): Promise<RunningServer> 
       throw error;
     }
   }
+  server.startReplicating();
   return server;
 }
 

@@ -103,6 +103,7 @@ class Subject {
       stats: new KeyspaceStats(),
       random,
       expires: true,
+      expiredOnReplica: () => "hidden",
     });
     this.keys = Array.from({ length: keys }, (_, i) => this.#keyName(i));
   }

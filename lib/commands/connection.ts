@@ -168,7 +168,7 @@ function hello(client: Client, args: Args): void {
   reply.bulkText("mode");
   reply.bulkText("standalone");
   reply.bulkText("role");
-  reply.bulkText("master");
+  reply.bulkText(client.server.replication.isReplica ? "replica" : "master");
   reply.bulkText("modules");
   reply.array(0);
 }

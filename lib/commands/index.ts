@@ -21,6 +21,7 @@ import { MONITOR_COMMANDS } from "./monitor.ts";
 import { OBJECT_COMMANDS } from "./object.ts";
 import { PERSISTENCE_COMMANDS } from "./persistence.ts";
 import { PUBSUB_COMMANDS } from "./pubsub.ts";
+import { REPLICAOF_COMMANDS } from "./replicaof.ts";
 import { SERVER_COMMANDS } from "./server.ts";
 import { SET_COMMANDS } from "./set.ts";
 import { SORT_COMMANDS } from "./sort.ts";
@@ -54,6 +55,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   ...OBJECT_COMMANDS,
   ...PERSISTENCE_COMMANDS,
   ...PUBSUB_COMMANDS,
+  ...REPLICAOF_COMMANDS,
   ...SERVER_COMMANDS,
   ...SET_COMMANDS,
   ...SORT_COMMANDS,

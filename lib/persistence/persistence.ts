@@ -333,6 +333,7 @@ export class Persistence {
     if (file === undefined) return true;
     const startMs = performance.now();
     const loading: Loading = {
+      aside: false,
       startedMs: time.nowMs,
       totalBytes: file.statSync().size,
       loadedBytes: 0,

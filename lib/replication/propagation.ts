@@ -73,6 +73,11 @@ export class Propagation {
     return this.#ends.length > 0;
   }
 
+  /** The database that the stream has selected; 0 where it has none yet. */
+  get selected(): number {
+    return Math.max(0, this.#selected);
+  }
+
   /** The next write selects its database anew: for a replica whose copy begins here. */
   forgetSelected(): void {
     this.#selected = -1;
@@ -130,7 +135,10 @@ export class Propagation {
     const ends = this.#ends;
     if (ends.length === 0) return;
     const isTransaction = ends.length > 1;
-    if (isTransaction) this.#stream.append(MULTI);
+    if (isTransaction) {
+      this.#select(this.#databases[0]!);
+      this.#stream.append(MULTI);
+    }
     let from = 0;
     for (const [i, end] of ends.entries()) {
       this.#select(this.#databases[i]!);

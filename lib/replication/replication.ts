@@ -97,14 +97,47 @@ export class Replication {
     this.id = this.#newId();
   }
 
-  /** Takes a primary's history, in which our data stand at an offset; the bytes before are not there. */
-  adopt(id: string, offset: number, selected: number): void {
-    this.id = id;
-    this.id2 = NO_ID;
-    this.id2Offset = -1;
+  /**
+   * Takes a primary's history, in which our data stand at an offset; the bytes before are not there.
+   * Where it has no ID nobody can go on with it, and it gets one of ours.
+   */
+  adopt(id: string | undefined, offset: number, selected: number): void {
+    this.begin();
+    this.id = id ?? this.id;
     this.stream.restart(offset);
     this.selected = selected;
-    this.resumable = true;
+    this.resumable = id !== undefined;
+    this.createBacklog();
+  }
+
+  /**
+   * The data come from a file that says where in a history they stand. A replica goes on with it; a primary
+   * begins a new one from there, as after {@link Replication.branch}.
+   */
+  resume(id: string, offset: number, selected: number): void {
+    if (this.isReplica) return this.adopt(id, offset, selected);
+    this.stream.restart(offset);
+    this.id2 = id;
+    this.id2Offset = offset;
+    this.createBacklog();
+  }
+
+  /**
+   * Where the data stand, for a file that holds them: in a history that others know, and with the
+   * database that its stream has selected there. Undefined if nobody could go on from there.
+   */
+  get position(): { id: string; offset: number; db: number } | undefined {
+    const { id, link, stream: { offset } } = this;
+    if (link === undefined) {
+      return this.hasBacklog ? { id, offset, db: this.propagation.selected } : undefined;
+    }
+    return this.resumable ? { id, offset, db: this.selected } : undefined;
+  }
+
+  /** Once a second. */
+  cron(): void {
+    this.replicas.cron();
+    this.link?.tick();
   }
 
   /** Our primary's history has another ID from here on: it was a replica of the same one. */

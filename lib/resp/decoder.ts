@@ -132,6 +132,11 @@ export class RespDecoder extends TransformStream<Uint8Array, CommandBatch> {
   batchDone(): void {
     this.#parser.batchDone();
   }
+
+  /** Bytes of the command that is not complete yet. */
+  get pendingBytes(): number {
+    return this.#parser.carried;
+  }
 }
 
 class Parser implements Transformer<Uint8Array, CommandBatch> {
@@ -181,6 +186,10 @@ class Parser implements Transformer<Uint8Array, CommandBatch> {
     } catch {
       this.#giveUp(controller);
     }
+  }
+
+  get carried(): number {
+    return this.#carried;
   }
 
   /** Gives the carries back unless an incomplete command stands in one. */

@@ -1,7 +1,7 @@
 /** The configuration's values where they take effect: once at the start, and after each CONFIG SET. */
 import type { Config, ConfigValues, DirectiveName } from "../config/config.ts";
-import { GATE } from "./gates.ts";
 import { ListenError } from "./listen.ts";
+import { applyRole } from "./role.ts";
 import type { Server } from "./server.ts";
 
 /** Microseconds below which a command must be timed by itself to be found slow. */
@@ -26,8 +26,7 @@ export function applyConfig(server: Server): void {
     slowlog.trim();
   });
   use(config, "maxmemory", (bytes) => {
-    eviction.maxMemory = bytes;
-    server.setGate(GATE.memory, bytes > 0);
+    applyRole(server);
     if (bytes > 0) eviction.makeRoom();
   });
   use(config, "maxmemory-policy", (policy) => {
@@ -72,6 +71,12 @@ export function applyConfig(server: Server): void {
   for (const name of ["save", "stop-writes-on-bgsave-error"] as const) {
     config.onChange(name, () => server.persistence.updateDiskError());
   }
+  const roleDirectives = [
+    "replica-read-only",
+    "replica-serve-stale-data",
+    "replica-ignore-maxmemory",
+  ] as const;
+  for (const name of roleDirectives) config.onChange(name, () => applyRole(server));
   use(config, "loglevel", (level) => {
     log.level = level;
   });

@@ -67,7 +67,7 @@ export class BlockedKeys {
 
   /** Whether a command of this client may wait; if not, it answers as if its time were over. */
   mayWait(client: Client): boolean {
-    return client.transaction === undefined;
+    return client.transaction === undefined && !client.isPrimary;
   }
 
   /**

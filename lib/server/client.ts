@@ -32,6 +32,11 @@ export interface OutputFeed {
   take(): Chunk | undefined;
 }
 
+/** What our primary sends has been accepted there. */
+const PRIMARY_LIMITS: RequestLimits = { maxBulkLength: 2 ** 31 - 1, maxQueryBytes: Infinity };
+const NOT_FOR_PRIMARY = GATE.loading | GATE.loadingAside | GATE.diskError | GATE.readOnly |
+  GATE.stale | GATE.paused;
+
 export class Client implements Requester, Subscriber {
   readonly id: number;
   readonly server: Server;
@@ -39,10 +44,14 @@ export class Client implements Requester, Subscriber {
   /** Replies go here; the connection sends them. */
   readonly reply = new ReplyWriter();
   /** What its decoder accepts: the server's, shared by all. */
-  readonly limits: RequestLimits;
+  limits: RequestLimits;
   db: Database;
   /** Bits of {@link GATE}. */
   gates = 0;
+  /** Which of the server's gates hold for it: all but for our primary. */
+  gateMask = -1;
+  /** Whether it is the link to our primary, whose commands all run and are not answered. */
+  isPrimary = false;
 
   name = "";
   libName = "";
@@ -104,6 +113,25 @@ export class Client implements Requester, Subscriber {
     this.setGate(GATE.auth, server.config.values.requirepass !== "");
     this.reply.onError = server.onErrorReply;
     this.reply.onGrow = () => server.limitOutput(this);
+  }
+
+  /** Makes it the link to our primary. */
+  obey(): void {
+    const { server, reply } = this;
+    this.isPrimary = true;
+    this.user = "(superuser)";
+    this.limits = PRIMARY_LIMITS;
+    this.gateMask = ~NOT_FOR_PRIMARY;
+    this.setAuthenticated(true);
+    reply.muted = true;
+    reply.onError = (line) => {
+      server.onErrorReply(line);
+      server.stats.unexpectedErrors++;
+      const command = this.lastCommand?.fullName ?? "<unknown>";
+      server.log.warning(
+        `== CRITICAL == This replica is sending an error to its master: '${line}' after processing the command '${command}'`,
+      );
+    };
   }
 
   /** Whether commands must wait that were read after the running one. */

@@ -15,7 +15,7 @@ export function evictClients(server: Server): void {
   const sizes: { readonly client: Client; readonly bytes: number }[] = [];
   let total = 0;
   for (const client of server.clients.values()) {
-    if (client.noEvict || client.outputClass === "replica") continue;
+    if (client.noEvict || client.outputClass === "replica" || client.isPrimary) continue;
     const bytes = clientMemory(client);
     total += bytes;
     sizes.push({ client, bytes });

@@ -12,7 +12,7 @@ export type ClientType = "normal" | "master" | "replica" | "pubsub";
 const OBJECT_BYTES = 15 * 1024;
 
 export function clientType(client: Client): ClientType {
-  return client.outputClass;
+  return client.isPrimary ? "master" : client.outputClass;
 }
 
 /** Bytes that a client takes, its buffers included. */
@@ -51,6 +51,7 @@ function seconds(ms: number): number {
 function flags(client: Client): string {
   let letters = "";
   if (client.outputClass === "replica") letters += "S";
+  if (client.isPrimary) letters += "M";
   if ((client.gates & GATE.monitor) !== 0) letters += "O";
   if (client.outputClass === "pubsub") letters += "P";
   if (client.transaction !== undefined) letters += "x";

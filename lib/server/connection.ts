@@ -84,7 +84,7 @@ export class Connection {
 
   #server: Server;
   #client!: Client;
-  #source!: SocketSource;
+  #source: SocketSource | undefined;
   /** The chunk being sent, and how much of it has been. */
   #sending: Chunk | undefined;
   #sent = 0;
@@ -120,12 +120,17 @@ export class Connection {
 
   /** Bytes of the buffer that it reads into. */
   get inputBufferBytes(): number {
-    return this.#source.bufferBytes;
+    return this.#source?.bufferBytes ?? 0;
+  }
+
+  /** Takes the client whose replies it sends; whoever does not have it served reads by himself. */
+  attach(client: Client): void {
+    this.#client = client;
   }
 
   /** Serves the client until its connection ends. */
   async serve(client: Client): Promise<void> {
-    this.#client = client;
+    this.attach(client);
     const { router, stats } = this.#server;
     const decoder: RespDecoder = new RespDecoder(client, () => source.read());
     const source = new SocketSource(this.conn, decoder.writable.getWriter(), stats);

@@ -15,6 +15,7 @@ const REHASH_SLOTS = 512;
 const MIN_CLIENTS = 5;
 const SAMPLES = 16;
 const SAMPLE_MS = 100;
+const REPLICATION_MS = 1000;
 
 /** A counter's rate over its last samples. */
 export class Rate {
@@ -45,6 +46,7 @@ export class Cron {
   readonly #server: Server;
   #interval: ReturnType<typeof setInterval> | undefined;
   #sampledMs = 0;
+  #replicatedMs = 0;
   /** Clients yet to be looked at in this second. */
   #clients: Iterator<Client> | undefined;
 
@@ -80,6 +82,10 @@ export class Cron {
     server.countClientBytes();
     evictClients(server);
     server.migration.expire();
+    if (startMs - this.#replicatedMs >= REPLICATION_MS) {
+      this.#replicatedMs = startMs;
+      server.replication.cron();
+    }
     if (startMs - this.#sampledMs >= SAMPLE_MS) {
       this.#sampledMs = startMs;
       const { stats } = server;

@@ -11,8 +11,12 @@ export const GATE = {
   diskError: 1 << 2,
   /** A replica that takes no writes of its own. */
   readOnly: 1 << 3,
-  /** CLIENT PAUSE is in force. */
+  /** CLIENT PAUSE is in force, or the server itself holds writes back. */
   paused: 1 << 4,
+  /** A replica without its primary that is not to serve the data it has. */
+  stale: 1 << 6,
+  /** A replica loads its primary's data while it serves the old ones. */
+  loadingAside: 1 << 7,
   /** Somebody watches all commands with MONITOR. */
   monitored: 1 << 5,
   /** Fewer replicas than `min-replicas-to-write` are well. */

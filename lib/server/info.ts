@@ -9,6 +9,7 @@ import { REDIS_VERSION } from "../config/version.ts";
 import { VERSION } from "../version.ts";
 import type { Command } from "./command.ts";
 import { datasetPercentage, memoryReport, percentage } from "./memory_usage.ts";
+import type { PrimaryLink } from "../replication/primary_link.ts";
 import type { Server } from "./server.ts";
 
 type Field = readonly [name: string, value: string | number];
@@ -219,8 +220,8 @@ function persistenceFields(server: Server): Field[] {
   const keys = progress?.keys ?? 0;
   const keysOut = progress?.keysOut ?? 0;
   return [
-    ["loading", loading === undefined ? 0 : 1],
-    ["async_loading", 0],
+    ["loading", loading === undefined || loading.aside ? 0 : 1],
+    ["async_loading", loading?.aside ? 1 : 0],
     ["current_cow_peak", 0],
     ["current_cow_size", 0],
     ["current_cow_size_age", 0],
@@ -282,7 +283,7 @@ function statsFields(server: Server): Field[] {
     ["instantaneous_ops_per_sec", Math.floor(cron.commandRate.perSecond)],
     ["total_net_input_bytes", stats.inputBytes],
     ["total_net_output_bytes", stats.outputBytes],
-    ["total_net_repl_input_bytes", 0],
+    ["total_net_repl_input_bytes", stats.replicationInputBytes],
     ["total_net_repl_output_bytes", 0],
     ["instantaneous_input_kbps", kbps(cron.inputRate.perSecond)],
     ["instantaneous_output_kbps", kbps(cron.outputRate.perSecond)],
@@ -318,7 +319,7 @@ function statsFields(server: Server): Field[] {
     ["tracking_total_keys", tracking.keyCount],
     ["tracking_total_items", tracking.itemCount],
     ["tracking_total_prefixes", tracking.prefixCount],
-    ["unexpected_error_replies", 0],
+    ["unexpected_error_replies", stats.unexpectedErrors],
     ["total_error_replies", stats.errorReplies],
     ["dump_payload_sanitizations", 0],
     ["total_reads_processed", 0],
@@ -342,10 +343,12 @@ function statsFields(server: Server): Field[] {
 }
 
 function replicationFields(server: Server): Field[] {
+  const { link } = server.replication;
   return [
-    ["role", "master"],
+    ["role", link === undefined ? "master" : "slave"],
+    ...(link === undefined ? [] : linkFields(server, link)),
     ["connected_slaves", 0],
-    ["master_failover_state", "no-failover"],
+    ["master_failover_state", server.failover.state],
     ["master_replid", server.runId],
     ["master_replid2", "0".repeat(40)],
     ["master_repl_offset", 0],
@@ -354,6 +357,45 @@ function replicationFields(server: Server): Field[] {
     ["repl_backlog_size", server.config.values["repl-backlog-size"]],
     ["repl_backlog_first_byte_offset", 0],
     ["repl_backlog_histlen", 0],
+  ];
+}
+
+/** What a replica tells of its primary. */
+function linkFields(server: Server, link: PrimaryLink): Field[] {
+  const { time, config: { values }, replication } = server;
+  const secondsSince = (ms: number) => Math.max(0, Math.floor((time.nowMs - ms) / 1000));
+  const { sync, isUp, downSinceMs, client } = link;
+  // Redis's numbers where there is nothing that could be gone on with.
+  const offset = isUp || replication.resumable ? replication.stream.offset : 1;
+  const progress: Field[] = [];
+  if (sync !== undefined) {
+    const { totalBytes, readBytes } = sync;
+    progress.push(
+      ["master_sync_total_bytes", totalBytes],
+      ["master_sync_read_bytes", readBytes],
+      ["master_sync_left_bytes", totalBytes - readBytes],
+      ["master_sync_perc", percentage(readBytes, totalBytes).toFixed(2)],
+      ["master_sync_last_io_seconds_ago", secondsSince(link.lastIoMs)],
+    );
+  }
+  return [
+    ["master_host", link.host],
+    ["master_port", link.port],
+    ["master_link_status", isUp ? "up" : "down"],
+    ["master_last_io_seconds_ago", client === undefined ? -1 : secondsSince(link.lastIoMs)],
+    ["master_sync_in_progress", sync === undefined ? 0 : 1],
+    ["slave_read_repl_offset", isUp ? link.receivedOffset : offset],
+    ["slave_repl_offset", offset],
+    ...progress,
+    ...(isUp ? [] : [
+      [
+        "master_link_down_since_seconds",
+        downSinceMs === undefined ? -1 : secondsSince(downSinceMs),
+      ],
+    ] satisfies Field[]),
+    ["slave_priority", values["replica-priority"]],
+    ["slave_read_only", values["replica-read-only"] ? 1 : 0],
+    ["replica_announced", values["replica-announced"] ? 1 : 0],
   ];
 }
 

@@ -3,7 +3,7 @@
  *
  * The router knows flags, never names. The gates' order is Redis's, since a client sees which error
  * comes first: exists → arity → protected → authenticated → allowed in MULTI → memory → disk →
- * replicas enough → replica → subscribed → loading → monitor → paused → queued. All conditions that are not the usual one are
+ * replicas enough → replica → subscribed → stale → loading → monitor → paused → queued. All conditions that are not the usual one are
  * bits (`lib/server/gates.ts`), so a command that meets none of them costs one test.
  *
  * If you add a gate, give it a bit there and its place in {@link Router.#admit}.
@@ -255,8 +255,9 @@ export class Router {
     if ((client.gates & GATE.silenced) !== 0) client.nextSilence();
     const command = this.#admissible(client, args);
     if (command !== undefined) {
-      if ((this.#server.gates | client.gates) === 0) this.#call(client, command, args);
-      else this.#admit(client, command, args);
+      const gates = this.#server.gates & client.gateMask | client.gates;
+      if (gates === 0) this.#call(client, command, args);
+      else this.#admit(client, command, args, gates);
     }
     if ((client.gates & AFTERMATH) !== 0) this.#finish(client);
     if (this.#propagation.pending) this.#endUnit(client);
@@ -316,9 +317,8 @@ export class Router {
   }
 
   /** Asks every gate that may apply; runs, queues, postpones or refuses the command. */
-  #admit(client: Client, command: Command, args: Args): void {
+  #admit(client: Client, command: Command, args: Args, gates: number): void {
     const server = this.#server;
-    const gates = server.gates | client.gates;
     const { flags } = command;
     const inMulti = (gates & GATE.multi) !== 0;
     if ((gates & GATE.auth) !== 0 && (flags & FLAGS.no_auth) === 0) {
@@ -355,7 +355,13 @@ export class Router {
         `ERR Can't execute '${command.fullName}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context`,
       );
     }
-    if ((gates & GATE.loading) !== 0 && (flags & FLAGS.loading) === 0) {
+    if ((gates & GATE.stale) !== 0 && (flags & FLAGS.stale) === 0) {
+      return this.#reject(client, command, MASTERDOWN);
+    }
+    if (
+      ((gates & GATE.loading) !== 0 && (flags & FLAGS.loading) === 0) ||
+      ((gates & GATE.loadingAside) !== 0 && (flags & FLAGS.no_async_loading) !== 0)
+    ) {
       return this.#reject(client, command, "LOADING Redis is loading the dataset in memory");
     }
     if ((gates & GATE.monitor) !== 0 && this.#has(client, command, USES_KEYSPACE)) {
@@ -478,6 +484,9 @@ const ATTACK_LOG_MS = 60_000;
 
 const DEBUG_NOT_ALLOWED =
   'ERR DEBUG command not allowed. If the enable-debug-command option is set to "local", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server.';
+
+const MASTERDOWN =
+  "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.";
 
 const MISCONF =
   "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may modify the data set are disabled, because this instance is configured to report errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.";

@@ -3,11 +3,17 @@
  * parts together; what each does stands in its own file.
  */
 import { COMMANDS } from "../commands/index.ts";
+import { FLAGS } from "../commands/spec.ts";
 import type { Config } from "../config/config.ts";
 import { Persistence } from "../persistence/persistence.ts";
 import { Replication } from "../replication/replication.ts";
 import { AccessPolicy } from "../store/access.ts";
-import { Database, type DatabaseContext, KeyspaceStats } from "../store/database.ts";
+import {
+  Database,
+  type DatabaseContext,
+  type ExpiredOnReplica,
+  KeyspaceStats,
+} from "../store/database.ts";
 import { CachedTime } from "../store/time.ts";
 import { ActiveExpiry } from "../store/active_expiry.ts";
 import { Eviction } from "../store/eviction.ts";
@@ -31,7 +37,9 @@ import { Migration } from "./migration.ts";
 import { Monitors } from "./monitor.ts";
 import { KeyspaceNotifications } from "./notifications.ts";
 import { PubSub } from "../pubsub/pubsub.ts";
+import { Failover } from "./failover.ts";
 import { Pause } from "./pause.ts";
+import { applyRole, startReplicating, takeRole } from "./role.ts";
 import { Router } from "./router.ts";
 import { Slowlog } from "./slowlog.ts";
 import { Stats } from "./stats.ts";
@@ -75,6 +83,7 @@ export class Server implements AsyncDisposable {
   readonly router: Router;
   readonly blocking = new Blocking((client) => this.router.resume(client));
   readonly pause: Pause;
+  readonly failover = new Failover(this);
   readonly databaseContext: DatabaseContext;
   readonly activeExpiry: ActiveExpiry;
   readonly eviction: Eviction;
@@ -119,6 +128,7 @@ export class Server implements AsyncDisposable {
       stats: this.keyspaceStats,
       random: parts.random,
       expires: true,
+      expiredOnReplica: () => this.#expiredOnReplica(),
     };
     this.dbs = Array.from(
       { length: this.config.values.databases },
@@ -139,6 +149,7 @@ export class Server implements AsyncDisposable {
     this.cron = new Cron(this);
     this.listeners = new Listeners(this.config, this.log, (conn) => this.#welcome(conn));
     this.persistence = new Persistence(this);
+    this.persistence.replicationPosition = () => this.replication.position;
     const notifications = new KeyspaceNotifications(this.pubsub, this.effects);
     this.effects.onEvent = (event, db, key) => notifications.publish(event, db, key);
     applyConfig(this);
@@ -146,6 +157,7 @@ export class Server implements AsyncDisposable {
 
   /** Binds every address of the configuration and serves; throws ListenError. */
   listen(): void {
+    takeRole(this);
     this.listeners.open();
     this.cron.start();
   }
@@ -255,6 +267,7 @@ export class Server implements AsyncDisposable {
   checkTimeout(client: Client): void {
     const { timeout } = this.config.values;
     if (timeout === 0 || client.blocked !== undefined || client.postponed) return;
+    if (client.isPrimary) return;
     if (client.outputClass !== "normal" || (client.gates & GATE.monitor) !== 0) return;
     if (this.time.nowMs - client.seenMs <= timeout * 1000) return;
     this.log.verbose("Closing idle client");
@@ -296,6 +309,21 @@ export class Server implements AsyncDisposable {
   /** Writes are refused while fewer replicas are well than `min-replicas-to-write`. */
   setTooFewReplicas(on: boolean): void {
     this.setGate(GATE.tooFewReplicas, on);
+  }
+
+  /** Our primary's data are loaded while clients are served the old ones. */
+  setLoadingAside(on: boolean): void {
+    this.setGate(GATE.loadingAside, on);
+  }
+
+  /** The data are there, loaded from a file or not: the configured primary is followed. */
+  startReplicating(): void {
+    startReplicating(this);
+  }
+
+  /** The link to our primary is in another state. */
+  replicaChanged(): void {
+    applyRole(this);
   }
 
   /** Writes are refused after a snapshot that failed. */
@@ -371,6 +399,8 @@ export class Server implements AsyncDisposable {
     clearTimeout(this.#later);
     this.pause.end();
     this.migration.close();
+    this.replication.link?.stop();
+    this.failover.close();
     const listenersClosed = this.listeners.close();
     for (const client of this.clients.values()) client.close();
     Promise.all([listenersClosed, this.persistence.close()]).then(() => this.#closed.resolve());
@@ -379,6 +409,24 @@ export class Server implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  /** Makes a connection to our primary a client, whose commands the caller reads. */
+  welcomePrimary(conn: Deno.Conn): Client {
+    const connection = new Connection(this, conn);
+    const client = new Client(this, connection, this.#nextClientId++);
+    connection.attach(client);
+    client.obey();
+    client.db = this.dbs[this.replication.selected] ?? this.dbs[0]!;
+    this.clients.set(client.id, client);
+    return client;
+  }
+
+  #expiredOnReplica(): ExpiredOnReplica {
+    const { current } = this;
+    if (current?.isPrimary) return "alive";
+    const writes = ((current?.lastCommand?.flags ?? 0) & FLAGS.write) !== 0;
+    return writes && !this.config.values["replica-read-only"] ? "removed" : "hidden";
   }
 
   #welcome(conn: Deno.Conn): void {

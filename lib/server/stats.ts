@@ -11,6 +11,10 @@ export class Stats {
   outputBytes = 0;
   /** Those of them that went to replicas. */
   replicaOutputBytes = 0;
+  /** Bytes that our primary sent, beside those. */
+  replicationInputBytes = 0;
+  /** Errors in answer to what our primary sent. */
+  unexpectedErrors = 0;
   /** Synchronisations of replicas: whole, in part, and those that could not be in part. */
   fullSyncs = 0;
   partialSyncs = 0;
@@ -34,6 +38,7 @@ export class Stats {
 
   reset(): void {
     this.connections = this.rejectedConnections = this.commands = 0;
+    this.replicationInputBytes = this.unexpectedErrors = 0;
     this.inputBytes = this.outputBytes = this.replicaOutputBytes = 0;
     this.fullSyncs = this.partialSyncs = this.refusedPartialSyncs = 0;
     this.queryBufferDisconnections = this.outputBufferDisconnections = this.evictedClients = 0;

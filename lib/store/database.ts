@@ -91,6 +91,12 @@ export interface SnapshotHook {
   emptied(left: Database): void;
 }
 
+/**
+ * An expired key of a replica is hidden from its clients, and alive to its primary, whose own clock says
+ * when it goes. Clients that may write remove it.
+ */
+export type ExpiredOnReplica = "hidden" | "alive" | "removed";
+
 /** What the databases of a server share. */
 export interface DatabaseContext {
   readonly time: CachedTime;
@@ -99,8 +105,10 @@ export interface DatabaseContext {
   listener: KeyspaceListener;
   readonly stats: KeyspaceStats;
   readonly random: () => number;
-  /** False on a replica, which waits for its primary's DEL: expired keys are only hidden. */
+  /** False on a replica, which waits for its primary's DEL. */
   expires: boolean;
+  /** What the running command makes of an expired key where `expires` is false. */
+  readonly expiredOnReplica: () => ExpiredOnReplica;
 }
 
 export class KeyspaceStats {
@@ -600,12 +608,14 @@ export class Database {
     this.arena.words(last)[this.#expiryWord(last) + 2] = place;
   }
 
-  /** What a look-up may see of an entry: an expired one is removed, or hidden on a replica. */
+  /** What a look-up may see of an entry: an expired one is removed, but maybe not on a replica. */
   #living(entry: number): number {
     if (entry === 0 || (this.#meta(entry) & VOLATILE_BIT) === 0 || !this.isExpired(entry)) {
       return entry;
     }
-    if (this.context.expires) this.expire(entry);
+    const fate = this.context.expires ? "removed" : this.context.expiredOnReplica();
+    if (fate === "alive") return entry;
+    if (fate === "removed") this.expire(entry);
     return 0;
   }
 }

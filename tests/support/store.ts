@@ -32,6 +32,7 @@ export class TestStore {
       stats: new KeyspaceStats(),
       random,
       expires: true,
+      expiredOnReplica: () => "hidden",
     };
     this.dbs = Array.from({ length: dbs }, (_, number) => new Database(number, this.context));
   }

@@ -1,0 +1,260 @@
+/**
+ * A full sync of ours: the primary's data in place of those that we have, as `repl-diskless-load` says.
+ *
+ * - `disabled`: into a file, which becomes `dbfilename` as in Redis; then our data go and it is loaded.
+ *   Until it is whole, a link that breaks costs nothing.
+ * - `on-empty-db`: as it comes, where there is nothing to lose; else as `disabled`.
+ * - `swapdb`: as it comes, into databases of its own that take the place of ours when all is there.
+ *   Meanwhile clients are served the old data if they are an earlier state of the same history.
+ */
+import { join } from "node:path";
+import { setImmediate } from "node:timers";
+import { RdbFile } from "../persistence/rdb_file.ts";
+import { RdbLoader } from "../persistence/rdb_loader.ts";
+import type { Server } from "../server/server.ts";
+import { Database } from "../store/database.ts";
+import type { FullAnswer } from "./handshake.ts";
+import { LinkError, type PrimarySocket } from "./primary_socket.ts";
+import { type Framing, readFraming, receiveRdb } from "./sync_receiver.ts";
+
+/** Bytes of a file that are loaded before others run. */
+const LOAD_BYTES = 256 * 1024;
+
+export class SyncLoad {
+  /** Bytes of the RDB; 0 where the primary does not tell. */
+  totalBytes = 0;
+  readBytes = 0;
+
+  readonly #server: Server;
+  readonly #answer: FullAnswer;
+  /** Told when a file begins to be loaded, which keeps us from the socket, and when that has ended. */
+  readonly #onLoading: (on: boolean) => void;
+  /** Whether the link was ended meanwhile. */
+  readonly #isStopped: () => boolean;
+
+  constructor(
+    server: Server,
+    answer: FullAnswer,
+    onLoading: (on: boolean) => void,
+    isStopped: () => boolean,
+  ) {
+    this.#server = server;
+    this.#answer = answer;
+    this.#onLoading = onLoading;
+    this.#isStopped = isStopped;
+  }
+
+  /**
+   * Receives and loads the primary's data, and takes its history. Throws LinkError, SaveError or
+   * RdbError.
+   */
+  async receive(socket: PrimarySocket): Promise<void> {
+    const { config: { values }, dbs, log, replication } = this.#server;
+    const framing = await readFraming(socket);
+    if (framing.kind === "length") this.totalBytes = framing.bytes;
+    const mode = values["repl-diskless-load"];
+    const isEmpty = dbs.every((db) => db.size === 0);
+    const direct = mode === "swapdb" || (mode === "on-empty-db" && isEmpty);
+    const what = framing.kind === "length"
+      ? `receiving ${framing.bytes} bytes from master`
+      : "receiving streamed RDB from master with EOF";
+    log.notice(`MASTER <-> REPLICA sync: ${what} ${direct ? "to parser" : "to disk"}`);
+
+    const loader = !direct
+      ? await this.#throughFile(socket, framing)
+      : mode === "swapdb"
+      ? await this.#intoOthers(socket, framing)
+      : await this.#intoOurs(socket, framing);
+    const { keysLoaded, keysExpired, aux } = loader;
+    log.notice(`Done loading RDB, keys loaded: ${keysLoaded}, keys expired: ${keysExpired}.`);
+    const { id, offset } = this.#answer;
+    replication.adopt(id, offset, Number(aux.get("repl-stream-db") ?? 0));
+    log.notice("MASTER <-> REPLICA sync: Finished with success");
+  }
+
+  async #throughFile(socket: PrimarySocket, framing: Framing): Promise<RdbLoader> {
+    const { config: { values }, log, persistence } = this.#server;
+    const { dir, dbfilename } = values;
+    const file = RdbFile.begin(dir, dbfilename, true);
+    try {
+      await receiveRdb(socket, framing, async (bytes) => {
+        this.readBytes += bytes.length;
+        await file.write([bytes]);
+      });
+      this.#checkRunning();
+      // Its file would take the place of this one.
+      persistence.abortSave();
+      await file.complete(new AbortController().signal);
+    } catch (error) {
+      file.discard();
+      throw error;
+    }
+    this.#checkRunning();
+    this.#leaveHistory();
+    this.#onLoading(true);
+    const path = join(dir, dbfilename);
+    try {
+      log.notice("MASTER <-> REPLICA sync: Flushing old data");
+      this.#empty();
+      log.notice("MASTER <-> REPLICA sync: Loading DB in memory");
+      return await this.#whileLoading(false, () => this.#loadFile(path));
+    } finally {
+      this.#onLoading(false);
+      if (values["rdb-del-sync-files"] && values.save.length === 0) {
+        log.notice(
+          "Removing the RDB file obtained from the master. This replica has persistence disabled",
+        );
+        await Deno.remove(path).catch(() => {});
+      }
+    }
+  }
+
+  async #loadFile(path: string): Promise<RdbLoader> {
+    using file = await Deno.open(path);
+    const { size } = await file.stat();
+    const loader = this.#loader(this.#server.dbs, size);
+    const piece = new Uint8Array(LOAD_BYTES);
+    while (!loader.done) {
+      const count = await file.read(piece);
+      this.#checkRunning();
+      if (count === null) break;
+      this.#push(loader, piece.subarray(0, count));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    loader.finish();
+    return loader;
+  }
+
+  async #intoOurs(socket: PrimarySocket, framing: Framing): Promise<RdbLoader> {
+    this.#leaveHistory();
+    const loader = this.#loader(this.#server.dbs, this.totalBytes);
+    return await this.#whileLoading(false, () => this.#fromSocket(socket, framing, loader));
+  }
+
+  async #intoOthers(socket: PrimarySocket, framing: Framing): Promise<RdbLoader> {
+    const { dbs, databaseContext, replication, log } = this.#server;
+    const others = dbs.map((_, number) => new Database(number, databaseContext));
+    const loader = this.#loader(others, this.totalBytes);
+    const sameHistory = this.#answer.id === replication.id;
+    try {
+      await this.#whileLoading(
+        sameHistory,
+        () => this.#fromSocket(socket, framing, loader),
+        others,
+      );
+    } catch (error) {
+      log.notice("MASTER <-> REPLICA sync: Discarding temporary DB in background");
+      throw error;
+    }
+    this.#leaveHistory();
+    log.notice("MASTER <-> REPLICA sync: Swapping active DB with loaded DB");
+    this.#exchange(others);
+    return loader;
+  }
+
+  async #fromSocket(
+    socket: PrimarySocket,
+    framing: Framing,
+    loader: RdbLoader,
+  ): Promise<RdbLoader> {
+    await receiveRdb(socket, framing, (bytes) => {
+      this.readBytes += bytes.length;
+      this.#push(loader, bytes);
+    });
+    loader.finish();
+    this.#checkRunning();
+    return loader;
+  }
+
+  /**
+   * Runs what loads into databases: clients are refused meanwhile or, if it is `aside`, served the data
+   * that are there. What was loaded before something failed goes again.
+   */
+  async #whileLoading(
+    aside: boolean,
+    load: () => Promise<RdbLoader>,
+    into: readonly Database[] = this.#server.dbs,
+  ): Promise<RdbLoader> {
+    const server = this.#server;
+    server.persistence.loading = {
+      aside,
+      startedMs: server.time.nowMs,
+      totalBytes: this.totalBytes,
+      loadedBytes: 0,
+      usedMemory: 0,
+    };
+    if (aside) server.setLoadingAside(true);
+    else server.setLoading(true);
+    try {
+      return await load();
+    } catch (error) {
+      for (const db of into) db.clear();
+      throw error;
+    } finally {
+      server.persistence.loading = undefined;
+      server.setLoading(false);
+      server.setLoadingAside(false);
+    }
+  }
+
+  #loader(dbs: readonly Database[], fileBytes: number): RdbLoader {
+    const { config: { values }, log, time } = this.#server;
+    return new RdbLoader({
+      dbs,
+      nowMs: time.nowMs,
+      keepExpired: true,
+      limits: values,
+      log,
+      source: "the RDB from MASTER",
+      verifyChecksum: values.rdbchecksum,
+      ...(fileBytes > 0 ? { fileBytes } : {}),
+    });
+  }
+
+  #push(loader: RdbLoader, bytes: Uint8Array): void {
+    if (loader.push(bytes) < bytes.length) {
+      throw new LinkError("The RDB from MASTER goes on behind its end");
+    }
+    const { loading } = this.#server.persistence;
+    if (loading === undefined) return;
+    loading.loadedBytes += bytes.length;
+    loading.usedMemory = Number(loader.aux.get("used-mem") ?? 0);
+  }
+
+  /** Our replicas, too, must get everything. */
+  #leaveHistory(): void {
+    const { replication } = this.#server;
+    replication.replicas.disconnect();
+    replication.freeBacklog();
+  }
+
+  #empty(): void {
+    const { dbs, effects, tracking, clients } = this.#server;
+    const { dirty } = effects;
+    for (const db of dbs) {
+      effects.flushing(db);
+      db.clear();
+    }
+    effects.dirty = dirty;
+    tracking.flushed(clients.values());
+  }
+
+  /** Puts other databases in the place of ours. */
+  #exchange(others: readonly Database[]): void {
+    const { dbs, effects, tracking, clients } = this.#server;
+    const { dirty } = effects;
+    for (const [number, other] of others.entries()) {
+      const ours = dbs[number]!;
+      effects.swapping(ours, other);
+      dbs[number] = other;
+      for (const client of clients.values()) if (client.db === ours) client.db = other;
+      ours.clear();
+    }
+    effects.dirty = dirty;
+    tracking.flushed(clients.values());
+  }
+
+  #checkRunning(): void {
+    if (this.#isStopped()) throw new LinkError("The link was ended");
+  }
+}
