@@ -209,7 +209,8 @@ export class RdbLoader {
     let written = 0;
     for (let i = 0; i < 8; i++) written |= input.buf[at + i]!;
     if (written === 0 || !this.#options.verifyChecksum) return;
-    if (!checksumIs(this.#crc, input.buf, at)) input.fail("Wrong checksum: the data is damaged");
+    if (checksumIs(this.#crc, input.buf, at)) return;
+    throw new RdbError("Wrong checksum: the data is damaged", this.#base + at);
   }
 
   // ---- keys ----------------------------------------------------------------------------------------
@@ -245,7 +246,7 @@ export class RdbLoader {
     if (old !== 0) {
       if (this.#options.replaceKeys !== true) {
         this.#reader.drop(db);
-        this.#input.fail("The key is there twice");
+        throw new RdbError("The key is there twice", this.#base + this.#start);
       }
       db.remove(old);
     }
