@@ -1,5 +1,6 @@
 /** What replicas are sent, held against what redis-server sends its own. */
-import { comparePropagation } from "./support/replica_stream.ts";
+import { assertEquals } from "@std/assert";
+import { comparePropagation, propagatedBy } from "./support/replica_stream.ts";
 import { redisTest } from "./support/skip.ts";
 
 const FAR_MS = "99999999999000";
@@ -295,6 +296,19 @@ redisTest("SPOP sends replicas which members it took, or that all are gone", asy
     "SADD i 1 2 3",
     "SPOP i 4",
   ], { mask: withoutMembers });
+});
+
+// Redis 7.0 sends a command a member, 7.2 one for up to 1024.
+Deno.test("SPOP sends replicas many members in few commands, together", async () => {
+  for (const size of [2600, 20_000]) {
+    const members = Array.from({ length: size }, (_, i) => `m${i}`);
+    const told = await propagatedBy([["SADD", "s", ...members], "SPOP s 2500"]);
+    const removals = told.slice(2, -1);
+    assertEquals([told[1], told.at(-1)], [["MULTI"], ["EXEC"]]);
+    assertEquals(removals.map((command) => command.length), [1026, 1026, 454]);
+    assertEquals(new Set(removals.flatMap((command) => command.slice(2))).size, 2500);
+    for (const command of removals) assertEquals(command.slice(0, 2), ["SREM", "s"]);
+  }
 });
 
 redisTest(

@@ -9,6 +9,7 @@ import { type Database, ENCODING, NO_EXPIRY, TYPE } from "../store/database.ts";
 import { EVENT } from "../store/events.ts";
 import { readString, stringLength } from "../store/string_value.ts";
 import { integerArg } from "./arguments.ts";
+import { clearDestination } from "./emptied.ts";
 import { bitOffsetArg, grew, growToBit } from "./bit_offset.ts";
 import { BITFIELD_COMMANDS } from "./bitfield.ts";
 import { type CommandSpec, keys } from "./spec.ts";
@@ -200,17 +201,16 @@ function bitop(client: Client, args: Args): void {
     length = Math.max(length, stringLength(db, entry));
   }
 
-  const entry = db.write(args, 2);
-  if (length > 0) {
+  if (length === 0) {
+    clearDestination(client, args, 2);
+  } else {
+    const entry = db.write(args, 2);
     const ref = combineStrings(db, operation, entries, length);
     const { string } = TYPE;
     const { raw } = ENCODING;
     if (entry === 0) db.add(args.buf, args.off(2), args.len(2), string, raw, ref, length);
     else db.replace(entry, string, raw, ref, length, NO_EXPIRY);
     client.changed(args, 2, EVENT.string, "set");
-  } else if (entry !== 0) {
-    db.remove(entry);
-    client.changed(args, 2, EVENT.generic, "del");
   }
   reply.integer(length);
 }

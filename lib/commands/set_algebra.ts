@@ -12,6 +12,7 @@ import { ENCODING, NO_EXPIRY, TYPE } from "../store/database.ts";
 import { EVENT } from "../store/events.ts";
 import { SetValue } from "../store/set_value.ts";
 import { integerAtLeast, readTyped } from "./arguments.ts";
+import { clearDestination } from "./emptied.ts";
 import { type CommandSpec, keys, type KeySpec } from "./spec.ts";
 
 const SOURCES: KeySpec = { flags: "RO access", begin: 2, range: [-1, 1, 0] };
@@ -167,11 +168,7 @@ function storeResult(client: Client, args: Args, result: SetValue, event: string
 }
 
 function storeNothing(client: Client, args: Args): void {
-  const old = client.db.write(args, 1);
-  if (old !== 0) {
-    client.db.remove(old);
-    client.changed(args, 1, EVENT.generic, "del");
-  }
+  clearDestination(client, args, 1);
   client.reply.integer(0);
 }
 

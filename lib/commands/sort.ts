@@ -18,6 +18,7 @@ import { SetValue } from "../store/set_value.ts";
 import { readString, type Span } from "../store/string_value.ts";
 import { enlargeZset, zsetLength, zsetWalk } from "../store/zset_value.ts";
 import { integerArg } from "./arguments.ts";
+import { clearDestination } from "./emptied.ts";
 import { sortKeys, sortReadOnlyKeys } from "./keyspecs.ts";
 import type { CommandSpec } from "./spec.ts";
 
@@ -209,7 +210,10 @@ function readElements({ db }: Client, entry: number): Uint8Array[] {
     }
     default:
       // As in Redis, a sorted set that was sorted stays large.
-      if (db.encoding(entry) === ENCODING.listpack) enlargeZset(db, entry);
+      if (db.encoding(entry) === ENCODING.listpack) {
+        db.beforeWrite(entry);
+        enlargeZset(db, entry);
+      }
       zsetWalk(db, entry, 0, zsetLength(db, entry), false, (each) => {
         elements.push(copy(each));
       });
@@ -296,13 +300,8 @@ function lookUp({ db }: Client, pattern: Pattern, element: Uint8Array): Uint8Arr
 /** Makes a list of the values the value of key argument `i`, or removes that key if there are none. */
 function storeList(client: Client, args: Args, i: number, values: readonly Uint8Array[]): void {
   const { db, server } = client;
+  if (values.length === 0) return clearDestination(client, args, i);
   let entry = db.find(args.buf, args.off(i), args.len(i));
-  if (values.length === 0) {
-    if (entry === 0) return;
-    db.remove(entry);
-    client.changed(args, i, EVENT.generic, "del");
-    return;
-  }
   if (entry === 0) {
     entry = addList(db, args, i);
   } else {

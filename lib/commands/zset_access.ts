@@ -5,6 +5,7 @@ import type { Client } from "../server/client.ts";
 import { EVENT } from "../store/events.ts";
 import type { LargeZset } from "../store/zset_large.ts";
 import { storeZset, zsetLength, type ZsetMember } from "../store/zset_value.ts";
+import { clearDestination } from "./emptied.ts";
 
 /** The head of an array of members; with scores RESP2 has twice as many elements, RESP3 pairs. */
 export function arrayOfMembers(reply: ReplyWriter, count: number, withScores: boolean): void {
@@ -52,14 +53,11 @@ export function storeResult(
 ): void {
   const { db, reply, server } = client;
   const { length } = set;
-  const old = db.write(args, i);
   if (length === 0) {
     set.free();
-    if (old !== 0) {
-      db.remove(old);
-      client.changed(args, i, EVENT.generic, "del");
-    }
+    clearDestination(client, args, i);
   } else {
+    const old = db.write(args, i);
     storeZset(db, old, args.buf, args.off(i), args.len(i), set, server.config.values);
     client.changed(args, i, EVENT.zset, event);
   }

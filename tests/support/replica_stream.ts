@@ -176,7 +176,8 @@ function parseCommands(text: string): string[][] {
 /**
  * A line of a conversation: words with spaces between them (`""` is an empty one), or the words. `b|`
  * before it has another client say it, whose reply is not waited for: it may be blocked by then.
- * `wait: n` waits till n clients are blocked; `pass: n` till n milliseconds have passed for the server.
+ * `wait: n` waits till n clients are blocked, `pass: n` till n milliseconds have passed for the server,
+ * `empty: ` till the database is.
  */
 export type Line = string | readonly Argument[];
 
@@ -219,6 +220,16 @@ export async function comparePropagation(
   }
 }
 
+/** What Redino propagates while the lines are said to it. */
+export async function propagatedBy(lines: readonly Line[]): Promise<string[][]> {
+  await using redino = await serve({ port: 0, save: "" });
+  if (!(redino instanceof Server)) throw new TypeError("serve() gives no Server");
+  using stream = await OwnStream.attach(redino);
+  using speakers = new Speakers(redino.port);
+  for (const line of lines) await speakers.say(line);
+  return await stream.upToNow();
+}
+
 /** The commands with each word taken from `others` where both are nearly the same time. */
 function withinTolerance(
   commands: (readonly string[])[],
@@ -250,6 +261,7 @@ class Speakers implements Disposable {
     const [who, words] = /^(\w+)[|:] (.*)$/s.exec(line)?.slice(1) ?? ["", line];
     if (who === "wait") return await this.#untilBlocked(Number(words));
     if (who === "pass") return await this.#untilPassed(Number(words));
+    if (who === "empty") return await this.#untilEmpty();
     const command = words!.split(" ").map((word) => word === '""' ? "" : word);
     const client = await this.#client(who!);
     if (who === "") await client.send(...command);
@@ -273,6 +285,11 @@ class Speakers implements Disposable {
     };
     const endMs = await nowMs() + ms;
     await eventually(async () => await nowMs() > endMs);
+  }
+
+  async #untilEmpty(): Promise<void> {
+    const client = await this.#client("");
+    await eventually(async () => await client.ask("DBSIZE") === ":0");
   }
 
   async #client(name: string): Promise<RespClient> {
