@@ -7,7 +7,7 @@
  */
 import { copyBytes } from "../bytes/arena.ts";
 import { crc64 } from "../bytes/crc64.ts";
-import { int64, joinInt64, splitInt64 } from "../bytes/int64.ts";
+import { joinInt64 } from "../bytes/int64.ts";
 import { formatInteger, parseInteger } from "../bytes/integer.ts";
 import { compress } from "../bytes/lzf.ts";
 import { latin1Bytes } from "../bytes/text.ts";
@@ -91,9 +91,13 @@ export class RdbOutput {
 
   /** A length or counter, as unsigned 64 bits: -1 is the greatest. */
   length(value: number | bigint): void {
-    if (typeof value === "number" && value >= 0 && value < TWO_32) return this.#length32(value);
-    splitInt64(value);
-    this.length64(int64.high, int64.low);
+    if (typeof value === "bigint") {
+      this.length64(Number(BigInt.asIntN(32, value >> 32n)), Number(BigInt.asIntN(32, value)));
+    } else if (value >= 0 && value < TWO_32) {
+      this.#length32(value);
+    } else {
+      this.length64(Math.floor(value / TWO_32), value | 0);
+    }
   }
 
   /** A length in halves, each of whatever sign. */

@@ -5,19 +5,25 @@
  * cannot say, a set's listpack, is written element by element. Nothing is allocated for a key; a
  * value is gathered whole, however large, since it may change as soon as others run.
  */
+import {
+  countElements,
+  Element,
+  firstElement,
+  LISTPACK_END,
+  nextElement,
+  readElement,
+} from "../bytes/listpack.ts";
+import { latin1Bytes } from "../bytes/text.ts";
 import { type Database, ENCODING, NO_EXPIRY, TYPE } from "../store/database.ts";
 import type { HashTable } from "../store/hash_table.ts";
 import { NO_NODE, type Quicklist } from "../store/quicklist.ts";
-import { SetValue } from "../store/set_value.ts";
 import type { Stream } from "../store/stream.ts";
-import { readString } from "../store/string_value.ts";
 import type { LargeZset } from "../store/zset_large.ts";
 import { NODE, OPCODE, RDB_MAGIC, RDB_TYPE, RDB_VERSION } from "./rdb_format.ts";
 import type { RdbOutput } from "./rdb_output.ts";
-import { latin1Bytes } from "../bytes/text.ts";
 import { writeStream } from "./rdb_write_stream.ts";
 
-const set = new SetValue();
+const member = new Element();
 
 // ---- a file ----------------------------------------------------------------------------------------
 
@@ -104,11 +110,9 @@ export function writeValue(output: RdbOutput, db: Database, entry: number): void
   switch (encoding) {
     case ENCODING.int:
       return output.integer(db.low(entry), db.high(entry));
+    case ENCODING.embstr:
+      return output.string(db.arena.slab(entry), db.embstrOff(entry), db.high(entry));
     case ENCODING.raw:
-    case ENCODING.embstr: {
-      const { buf, off, len } = readString(db, entry);
-      return output.string(buf, off, len);
-    }
     case ENCODING.intset:
       return writeBlock(output, db, entry);
     case ENCODING.listpack:
@@ -143,13 +147,14 @@ function writeListpack(output: RdbOutput, db: Database, entry: number): void {
 }
 
 function writeSmallSet(output: RdbOutput, db: Database, entry: number): void {
-  set.load(db, entry);
-  output.length(set.size);
-  set.every((position) => {
-    const { buf, off, len } = set.read(position);
-    output.string(buf, off, len);
-    return true;
-  });
+  const bytes = db.high(entry);
+  const buf = db.arena.buf(db.low(entry), bytes);
+  const off = db.arena.off(db.low(entry), bytes);
+  output.length(countElements(buf, off));
+  for (let at = firstElement(off); buf[at] !== LISTPACK_END; at = nextElement(buf, at)) {
+    readElement(buf, at, member);
+    output.string(member.buf, member.off, member.len);
+  }
 }
 
 function writeQuicklist(output: RdbOutput, { arena }: Database, list: Quicklist): void {
