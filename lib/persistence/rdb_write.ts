@@ -4,6 +4,9 @@
  * A listpack or intset is written as it stands in the arena. What Redis 7.2 keeps as one and RDB 10
  * cannot say, a set's listpack, is written element by element. Nothing is allocated for a key; a
  * value is gathered whole, however large, since it may change as soon as others run.
+ *
+ * A snapshot writes a value right before a command changes it, in the midst of that command. So
+ * nothing here touches what commands share: the store's handles, spans and registers.
  */
 import {
   countElements,
