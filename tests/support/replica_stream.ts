@@ -125,6 +125,7 @@ class OwnStream implements Propagated {
   private constructor(server: Server, control: RespClient) {
     this.#server = server;
     this.#control = control;
+    server.replication.stream.backlogBytes = 2 ** 30;
     server.replication.propagation.active = true;
     this.#position = server.replication.stream.offset;
   }
