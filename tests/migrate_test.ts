@@ -3,6 +3,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { serve } from "../lib/mod.ts";
 import { compare, startPair } from "./support/differential.ts";
 import { eventually } from "./support/eventually.ts";
+import { comparePropagation } from "./support/replica_stream.ts";
 import { freePort, startRedis } from "./support/redis.ts";
 import { type Argument, type Reply, RespClient, show } from "./support/resp_client.ts";
 import { redisTest } from "./support/skip.ts";
@@ -361,6 +362,21 @@ Deno.test("A server that closes ends its migrations", async () => {
   await connection.read();
   await server.close();
   assertEquals((await connection.readToEnd()).length, 0);
+});
+
+redisTest("MIGRATE sends replicas a DEL of the keys that went", async () => {
+  await using target = await startRedis();
+  const migrate = `MIGRATE ${HOST} ${target.port}`;
+  await comparePropagation([
+    "MSET a 1 b 2 c 3 d 4",
+    // Both servers say this to the target, and either may be the first.
+    `${migrate} "" 0 ${LONG_MS} REPLACE KEYS a b missing c`,
+    `${migrate} d 0 ${LONG_MS} COPY REPLACE`,
+    `${migrate} d 0 ${LONG_MS}`,
+    `${migrate} missing 0 ${LONG_MS}`,
+    `${migrate} d 0 ${LONG_MS} REPLACE`,
+    "EXISTS d",
+  ]);
 });
 
 Deno.test("MIGRATE inside MULTI is refused", async () => {
