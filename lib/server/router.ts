@@ -69,8 +69,9 @@ export class Router {
 
   /** `latency-tracking`: whether the commands' times go into histograms. */
   tracksLatency = true;
-  /** Commands called in the running batch, for the time they share. */
+  /** Commands called in the running batch, for the time they share: the first so many of an array. */
   readonly #called: Command[] = [];
+  #calledCount = 0;
   #batchCalls = 0;
   /** Where the time of the batch that is not accounted for begins: performance.now(). */
   #clockMs = 0;
@@ -236,7 +237,7 @@ export class Router {
       return;
     }
     if (reply.errors !== errors) command.failed++;
-    if (command.batchCalls++ === 0) this.#called.push(command);
+    if (command.batchCalls++ === 0) this.#called[this.#calledCount++] = command;
     this.#batchCalls++;
     if (timed) {
       const usec = this.#share();
@@ -463,7 +464,8 @@ export class Router {
     this.#clockMs = nowMs;
     if (this.#batchCalls > 0) {
       const each = usec / this.#batchCalls;
-      for (const command of this.#called) {
+      for (let i = 0; i < this.#calledCount; i++) {
+        const command = this.#called[i]!;
         command.calls += command.batchCalls;
         command.usec += each * command.batchCalls;
         if (this.tracksLatency) {
@@ -472,7 +474,7 @@ export class Router {
         }
         command.batchCalls = 0;
       }
-      this.#called.length = 0;
+      this.#calledCount = 0;
       this.#batchCalls = 0;
     }
     return usec;
