@@ -212,6 +212,22 @@ redisTest("SLOWLOG keeps the newest commands, shortened as Redis shortens them",
   ]);
 });
 
+Deno.test("SLOWLOG names the slow one of many commands that were sent at once", async () => {
+  await using server = await serve({ port: 0, "slowlog-log-slower-than": 1000 });
+  using client = await RespClient.connect(server.port);
+  // A reply of 1.6 MB takes longer than a millisecond.
+  const elements = Array.from({ length: 20_000 }, (_, i) => `element:${i}`);
+  for (let i = 0; i < 5; i++) await client.send("RPUSH", "list", ...elements);
+  await client.send("SLOWLOG", "RESET");
+  const short = "LRANGE list 0 9\r\n".repeat(2);
+  await client.write(`${short}LRANGE list 0 -1\r\n${short}`);
+  for (let i = 0; i < 5; i++) await client.read();
+  const reply = await client.send("SLOWLOG", "GET", "-1");
+  assert(reply.type === "array");
+  const commands = reply.items.map((entry) => entry.type === "array" ? show(entry.items[3]!) : "");
+  assertEquals(commands, ['["LRANGE" "list" "0" "-1"]']);
+});
+
 redisTest("SLOWLOG HELP names Redis's subcommands", async () => {
   await using pair = await startPair();
   const names = (reply: Reply): string => {

@@ -89,6 +89,7 @@ export const HASH_COMMANDS = [
     syntax: "key:key",
     keys: keys("RO access"),
     tips: ["nondeterministic_output_order"],
+    traits: ["cost_in_reply"],
     handler: hgetall,
   },
   {
@@ -151,6 +152,7 @@ export const HASH_COMMANDS = [
     syntax: "key:key",
     keys: keys("RO access"),
     tips: ["nondeterministic_output_order"],
+    traits: ["cost_in_reply"],
     handler: (client, args) => replyAll(client, args, NAMES),
   },
   {
@@ -164,6 +166,7 @@ export const HASH_COMMANDS = [
     syntax: "key:key",
     keys: keys("RO access"),
     tips: ["nondeterministic_output_order"],
+    traits: ["cost_in_reply"],
     handler: (client, args) => replyAll(client, args, VALUES),
   },
   ...HASH_COUNTER_COMMANDS,

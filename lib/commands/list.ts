@@ -96,6 +96,7 @@ export const LIST_COMMANDS = [
     summary: "Returns the elements between two indexes.",
     syntax: "key:key start:integer stop:integer",
     keys: keys("RO access"),
+    traits: ["cost_in_reply"],
     handler: lrange,
   },
   {
@@ -108,6 +109,7 @@ export const LIST_COMMANDS = [
     summary: "Returns the element with an index.",
     syntax: "key:key index:integer",
     keys: keys("RO access"),
+    traits: ["cost_in_reply"],
     handler: lindex,
   },
   {

@@ -37,6 +37,7 @@ export const SET_RANDOM_COMMANDS = [
     keys: keys("RO access"),
     tips: ["nondeterministic_output"],
     history: [["2.6.0", "Takes a count."]],
+    traits: ["cost_in_reply"],
     handler: srandmember,
   },
 ] as const satisfies readonly CommandSpec[];

@@ -48,6 +48,8 @@ export type FlagName = keyof typeof FLAGS;
  * - `may_replicate`: it may be sent to replicas although it is no write, so it waits where writes do.
  * - `keeps_caching`: CLIENT CACHING outlives it; its subcommands have it from their container.
  * - `always_touches`: counts as an access even for a client with CLIENT NO-TOUCH.
+ * - `cost_in_reply`: it can take long only where its reply is long, so the router times short ones
+ *   together.
  */
 export type Trait =
   | "unqueued"
@@ -57,7 +59,8 @@ export type Trait =
   | "protected"
   | "may_replicate"
   | "keeps_caching"
-  | "always_touches";
+  | "always_touches"
+  | "cost_in_reply";
 
 /** Groups as COMMAND DOCS names them. */
 export type CommandGroup =

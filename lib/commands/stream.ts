@@ -86,6 +86,7 @@ export const STREAM_COMMANDS = [
     syntax: "key:key start:string end:string [COUNT count:integer]",
     keys: keys("RO access"),
     history: [["6.2.0", "Takes exclusive IDs."]],
+    traits: ["cost_in_reply"],
     handler: (client, args) => range(client, args, false),
   },
   {
@@ -99,6 +100,7 @@ export const STREAM_COMMANDS = [
     syntax: "key:key end:string start:string [COUNT count:integer]",
     keys: keys("RO access"),
     history: [["6.2.0", "Takes exclusive IDs."]],
+    traits: ["cost_in_reply"],
     handler: (client, args) => range(client, args, true),
   },
   {

@@ -23,6 +23,7 @@ export const ZSET_RANGE_COMMANDS = [
       "key:key start:string stop:string [sortby:(BYSCORE|BYLEX)@6.2.0] [REV@6.2.0] [LIMIT limit:{offset:integer count:integer}@6.2.0] [WITHSCORES]",
     keys: keys("RO access"),
     history: [["6.2.0", "Takes `REV`, `BYSCORE`, `BYLEX` and `LIMIT`."]],
+    traits: ["cost_in_reply"],
     handler: zrange,
   },
   {
@@ -37,6 +38,7 @@ export const ZSET_RANGE_COMMANDS = [
     keys: keys("RO access"),
     deprecatedSince: "6.2.0",
     replacedBy: "`ZRANGE` with the `REV` argument",
+    traits: ["cost_in_reply"],
     handler: zrevrange,
   },
   {
@@ -53,6 +55,7 @@ export const ZSET_RANGE_COMMANDS = [
     history: [["2.0.0", "Takes `WITHSCORES`."]],
     deprecatedSince: "6.2.0",
     replacedBy: "`ZRANGE` with the `BYSCORE` argument",
+    traits: ["cost_in_reply"],
     handler: zrangebyscore,
   },
   {
@@ -69,6 +72,7 @@ export const ZSET_RANGE_COMMANDS = [
     history: [["2.1.6", "Either end of the range can be open."]],
     deprecatedSince: "6.2.0",
     replacedBy: "`ZRANGE` with the `REV` and `BYSCORE` arguments",
+    traits: ["cost_in_reply"],
     handler: zrevrangebyscore,
   },
   {
@@ -83,6 +87,7 @@ export const ZSET_RANGE_COMMANDS = [
     keys: keys("RO access"),
     deprecatedSince: "6.2.0",
     replacedBy: "`ZRANGE` with the `BYLEX` argument",
+    traits: ["cost_in_reply"],
     handler: zrangebylex,
   },
   {
@@ -97,6 +102,7 @@ export const ZSET_RANGE_COMMANDS = [
     keys: keys("RO access"),
     deprecatedSince: "6.2.0",
     replacedBy: "`ZRANGE` with the `REV` and `BYLEX` arguments",
+    traits: ["cost_in_reply"],
     handler: zrevrangebylex,
   },
   {

@@ -26,6 +26,8 @@ export class Command {
   readonly subcommands: ReadonlyMap<string, Command>;
   /** Whether each call is timed by itself: what costs the same however large the data is not. */
   readonly timed: boolean;
+  /** Whether that goes for long replies only. */
+  readonly timedByReply: boolean;
   readonly traits: ReadonlySet<Trait>;
   /** Whether `enable-debug-command` decides who may call it: asked for every command. */
   readonly isProtected: boolean;
@@ -46,6 +48,7 @@ export class Command {
     this.handler = spec.handler;
     this.timed = !spec.flags.includes("fast") && spec.complexity !== "O(1)";
     this.traits = new Set([...container?.traits ?? [], ...spec.traits ?? []]);
+    this.timedByReply = this.traits.has("cost_in_reply");
     this.flags = flagBits(spec.flags) |
       (this.traits.has("may_replicate") ? FLAGS.may_replicate : 0);
     this.isProtected = this.traits.has("protected");

@@ -29,6 +29,9 @@ const PREFETCH_FROM_WORDS = 18;
 /** States of a client in which something follows each command. */
 const AFTERMATH = GATE.deferred | GATE.caching;
 
+/** Bytes of reply that take a small part of a millisecond. */
+const LONG_REPLY = 16 * 1024;
+
 /** What a client in MONITOR may not do: Redis takes it for a replica. */
 const USES_KEYSPACE = FLAGS.write | FLAGS.readonly | FLAGS.may_replicate;
 
@@ -73,6 +76,8 @@ export class Router {
   readonly #called: Command[] = [];
   #calledCount = 0;
   #batchCalls = 0;
+  /** Bytes that commands with `cost_in_reply` have replied since the clock was read. */
+  #replied = 0;
   /** Where the time of the batch that is not accounted for begins: performance.now(). */
   #clockMs = 0;
 
@@ -211,7 +216,9 @@ export class Router {
     const errors = reply.errors;
     const written = reply.bytes;
     this.#server.stats.commands++;
-    const timed = command.timed || this.#server.timesEachCommand;
+    const { timesEachCommand } = this.#server;
+    const timed = timesEachCommand ||
+      (command.timed && (!command.timedByReply || reply.muted));
     // Right after a timed command, or at a batch's beginning, the clock was read just now.
     if (timed && this.#batchCalls > 0) this.#share();
     const propagates = this.#propagation.active && !command.traits.has("executes_queue");
@@ -239,7 +246,8 @@ export class Router {
     if (reply.errors !== errors) command.failed++;
     if (command.batchCalls++ === 0) this.#called[this.#calledCount++] = command;
     this.#batchCalls++;
-    if (timed) {
+    if (command.timedByReply) this.#replied += reply.bytes - written;
+    if (timed || this.#replied >= LONG_REPLY) {
       const usec = this.#share();
       const { slowlog, latency, time } = this.#server;
       if (usec >= slowlog.thresholdUsec && (command.flags & FLAGS.skip_slowlog) === 0) {
@@ -456,12 +464,14 @@ export class Router {
   /**
    * Divides the time since the last call among the commands called since then, and returns it in
    * microseconds. Reading the clock costs a tenth of a fast command, so those share a batch's time;
-   * a timed command shares with nobody.
+   * a timed command shares with nobody. One whose reply tells its cost shares until {@link LONG_REPLY}
+   * has been replied: a slow one is the one that crosses that, and is told with it.
    */
   #share(): number {
     const nowMs = performance.now();
     const usec = (nowMs - this.#clockMs) * 1000;
     this.#clockMs = nowMs;
+    this.#replied = 0;
     if (this.#batchCalls > 0) {
       const each = usec / this.#batchCalls;
       for (let i = 0; i < this.#calledCount; i++) {
