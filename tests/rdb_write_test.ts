@@ -478,6 +478,23 @@ Deno.test({
   },
 });
 
+redisTest("Compressed strings pass between Redis and us, either way", async () => {
+  await seeded(async (rng) => {
+    await using redino = await startRedino();
+    await using redis = await startRedis();
+    using theirs = await RespClient.connect(redis.port);
+    for (let i = 0; i < 100; i++) {
+      const bytes = someBytes(rng, rng.int(21, rng.pick([200, 20_000])));
+      await run(redino.client, [["SET", "k", bytes]]);
+      await run(theirs, [["RESTORE", "k", 0, dump(redino.server, "k"), "REPLACE"]]);
+      const payload = await theirs.send("DUMP", "k");
+      assert(payload.type === "bulk");
+      await run(redino.client, [["RESTORE", "back", 0, latin1Bytes(payload.text), "REPLACE"]]);
+      assertEquals(await redino.client.send("GET", "back"), { type: "bulk", text: latin1(bytes) });
+    }
+  });
+});
+
 redisTest("DUMP payloads that leave nothing to choose are Redis's byte for byte", async () => {
   await using redino = await startRedino();
   await using redis = await startRedis();
