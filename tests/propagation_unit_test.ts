@@ -2,6 +2,8 @@
  * What of the stream belongs together and in which order: transactions, databases, keys that go by
  * themselves, clients that were blocked. Held against what redis-server sends its replicas.
  */
+import { compare, startPair } from "./support/differential.ts";
+import { eventually } from "./support/eventually.ts";
 import { comparePropagation } from "./support/replica_stream.ts";
 import { redisTest } from "./support/skip.ts";
 
@@ -285,4 +287,26 @@ redisTest("Keys that are evicted are sent as removed", async () => {
     "CONFIG SET maxmemory 1",
     "CONFIG SET maxmemory 0",
   ]);
+});
+
+redisTest("Nothing is removed while clients are paused", async () => {
+  await using pair = await startPair({ config: { "maxmemory-policy": "allkeys-random" } });
+  await compare(pair, [
+    ["SET", "j", "v"],
+    ["CLIENT", "PAUSE", 100_000, "WRITE"],
+    ["CONFIG", "SET", "maxmemory", 1],
+    ["GET", "j"],
+    ["DBSIZE"],
+    ["CONFIG", "SET", "maxmemory", 0],
+    ["CLIENT", "UNPAUSE"],
+    ["SET", "k", "v", "PX", 20],
+    ["CLIENT", "PAUSE", 100_000, "WRITE"],
+  ]);
+  for (const client of [pair.redis, pair.redino]) {
+    await eventually(async () => await client.ask("GET", "k") === "nil$");
+  }
+  await compare(pair, [["EXISTS", "k", "j"], ["DBSIZE"], ["CLIENT", "UNPAUSE"]]);
+  for (const client of [pair.redis, pair.redino]) {
+    await eventually(async () => await client.ask("DBSIZE") === ":1");
+  }
 });

@@ -157,7 +157,10 @@ export function trimOptions(client: Client, args: Args, isAdd: boolean): TrimOpt
   options.idAt = i;
   if (options.limit > 0 && !options.trims) throw LIMIT_ALONE;
   if (!isAdd && !options.trims) throw NO_STRATEGY;
-  if (limited) {
+  if (client.isPrimary) {
+    // It made the threshold exact and left the LIMIT.
+    options.limit = 0;
+  } else if (limited) {
     if (!options.approximate) throw LIMIT_OF_EXACT;
   } else if (options.approximate) {
     const limit = DEFAULT_LIMIT_BLOCKS * client.server.config.values["stream-node-max-entries"];

@@ -84,16 +84,21 @@ export function becomePrimary(server: Server): void {
   applyRole(server);
 }
 
-/** Lets gates, expiry and eviction be as role, link and configuration have it. */
+/**
+ * Lets gates, expiry and eviction be as role, link, configuration and CLIENT PAUSE have it: during a
+ * pause the data stay as they are, so that replicas can catch up.
+ */
 export function applyRole(server: Server): void {
   const { replication, config: { values }, databaseContext, eviction, log } = server;
   const { isReplica, link } = replication;
   log.role = isReplica ? "S" : "M";
-  databaseContext.expires = !isReplica;
+  const isPaused = (server.gates & GATE.paused) !== 0;
+  databaseContext.expires = !isReplica && !isPaused;
   server.setGate(GATE.readOnly, isReplica && values["replica-read-only"]);
   const isStale = isReplica && !link!.isUp && !values["replica-serve-stale-data"];
   server.setGate(GATE.stale, isStale);
   // A replica has what its primary has: it is there that memory is kept within its limit.
-  eviction.maxMemory = isReplica && values["replica-ignore-maxmemory"] ? 0 : values.maxmemory;
+  const isKept = isPaused || (isReplica && values["replica-ignore-maxmemory"]);
+  eviction.maxMemory = isKept ? 0 : values.maxmemory;
   server.setGate(GATE.memory, eviction.maxMemory > 0);
 }

@@ -135,7 +135,10 @@ export class Server implements AsyncDisposable {
       (_, number) => new Database(number, this.databaseContext),
     );
     this.pause = new Pause(
-      (on) => this.setGate(GATE.paused, on),
+      (on) => {
+        this.setGate(GATE.paused, on);
+        applyRole(this);
+      },
       (client) => this.router.resume(client),
     );
     this.requestLimits = { maxBulkLength: 0, maxQueryBytes: 0 };
