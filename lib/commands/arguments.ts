@@ -12,6 +12,7 @@ const INCREMENT_OVERFLOW = new ReplyError("ERR increment or decrement would over
 
 const NEGATIVE_TIMEOUT = new ReplyError("ERR timeout is negative");
 const TIMEOUT_OUT_OF_RANGE = new ReplyError("ERR timeout is out of range");
+const TIMEOUT_NOT_AN_INTEGER = new ReplyError("ERR timeout is not an integer or out of range");
 const TIMEOUT_NOT_A_FLOAT = new ReplyError("ERR timeout is not a float or out of range");
 
 const INT64_MAX = 2n ** 63n - 1n;
@@ -140,6 +141,15 @@ function fractionMs(args: Args, i: number): number {
   const timeoutMs = Math.ceil(1000 * Number(mantissa) * 2 ** exponent);
   // What is too small for a double is still more than nothing.
   return mantissa > 0n ? Math.max(1, timeoutMs) : timeoutMs;
+}
+
+/** Argument `i` as a time-out in whole milliseconds. */
+export function millisecondsArg({ server }: Client, args: Args, i: number): number {
+  const durationMs = parseInt64(args.buf, args.off(i), args.len(i));
+  if (durationMs === undefined) throw TIMEOUT_NOT_AN_INTEGER;
+  if (durationMs < 0n) throw NEGATIVE_TIMEOUT;
+  if (durationMs > INT64_MAX - BigInt(server.time.nowMs)) throw TIMEOUT_OUT_OF_RANGE;
+  return Number(durationMs);
 }
 
 /** The error for an expiry that the command named does not take. */

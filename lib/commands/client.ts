@@ -6,7 +6,7 @@ import { ReplyError, SYNTAX_ERROR } from "../resp/reply_error.ts";
 import type { Client } from "../server/client.ts";
 import { clientInfo, clientType } from "../server/client_info.ts";
 import { GATE } from "../server/gates.ts";
-import { integerArg } from "./arguments.ts";
+import { integerArg, millisecondsArg } from "./arguments.ts";
 import { type ClientFilter, clientTypeArg, killFilter, matches } from "./client_filters.ts";
 import { CLIENT_TRACKING_SUBCOMMANDS } from "./client_tracking.ts";
 import { helpHandler, subcommandSyntaxError } from "./help.ts";
@@ -264,11 +264,6 @@ const BAD_ID = new ReplyError("ERR Invalid client ID");
 const NO_SUCH_CLIENT = new ReplyError("ERR No such client");
 const BAD_UNBLOCK_REASON = new ReplyError("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
 const BAD_PAUSE_MODE = new ReplyError("ERR CLIENT PAUSE mode must be WRITE or ALL");
-const BAD_TIMEOUT = new ReplyError("ERR timeout is not an integer or out of range");
-const NEGATIVE_TIMEOUT = new ReplyError("ERR timeout is negative");
-const TIMEOUT_TOO_LONG = new ReplyError("ERR timeout is out of range");
-
-const INT64_MAX = 2n ** 63n - 1n;
 
 /** Argument `i` as a client's name; throws if it has anything but visible ASCII characters. */
 export function clientNameArg(args: Args, i: number): string {
@@ -369,15 +364,12 @@ function unblock({ server, reply }: Client, args: Args): void {
   reply.integer(1);
 }
 
-function pause({ server, reply }: Client, args: Args): void {
+function pause(client: Client, args: Args): void {
+  const { server, reply } = client;
   if (args.count > 4) throw subcommandSyntaxError(args);
   const all = args.count === 3 || args.is(3, "ALL");
   if (!all && !args.is(3, "WRITE")) throw BAD_PAUSE_MODE;
-  const durationMs = parseInt64(args.buf, args.off(2), args.len(2));
-  if (durationMs === undefined) throw BAD_TIMEOUT;
-  if (durationMs < 0n) throw NEGATIVE_TIMEOUT;
-  if (durationMs > INT64_MAX - BigInt(server.time.nowMs)) throw TIMEOUT_TOO_LONG;
-  server.pause.start(Number(durationMs), all);
+  server.pause.start(millisecondsArg(client, args, 2), all);
   reply.ok();
 }
 

@@ -22,6 +22,7 @@ import { OBJECT_COMMANDS } from "./object.ts";
 import { PERSISTENCE_COMMANDS } from "./persistence.ts";
 import { PUBSUB_COMMANDS } from "./pubsub.ts";
 import { REPLICAOF_COMMANDS } from "./replicaof.ts";
+import { REPLICATION_COMMANDS } from "./replication.ts";
 import { SERVER_COMMANDS } from "./server.ts";
 import { SET_COMMANDS } from "./set.ts";
 import { SORT_COMMANDS } from "./sort.ts";
@@ -56,6 +57,7 @@ export const COMMANDS: readonly CommandSpec[] = [
   ...PERSISTENCE_COMMANDS,
   ...PUBSUB_COMMANDS,
   ...REPLICAOF_COMMANDS,
+  ...REPLICATION_COMMANDS,
   ...SERVER_COMMANDS,
   ...SET_COMMANDS,
   ...SORT_COMMANDS,

@@ -148,8 +148,8 @@ function memoryStats({ reply, server }: Client): void {
   integer("peak.allocated", peak);
   integer("total.allocated", used);
   integer("startup.allocated", startup);
-  integer("replication.backlog", 0);
-  integer("clients.slaves", 0);
+  integer("replication.backlog", report.backlog);
+  integer("clients.slaves", report.replicas);
   integer("clients.normal", clients);
   integer("cluster.links", 0);
   integer("aof.buffer", 0);

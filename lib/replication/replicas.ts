@@ -152,6 +152,11 @@ export class Replicas {
     return true;
   }
 
+  /** Another snapshot may begin. */
+  snapshotEnded(): void {
+    this.#snapshots.startIfDue();
+  }
+
   #attach(replica: Replica): void {
     const { client } = replica;
     this.attached.add(replica);

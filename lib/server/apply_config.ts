@@ -21,6 +21,14 @@ export function applyConfig(server: Server): void {
   use(config, "latency-tracking", (on) => {
     server.router.tracksLatency = on;
   });
+  use(config, "repl-backlog-size", (bytes) => {
+    const { replication } = server;
+    if (!replication.hasBacklog) return;
+    replication.stream.backlogBytes = bytes;
+    replication.replicas.trim();
+  });
+  use(config, "min-replicas-to-write", () => server.replication.replicas.refreshGood());
+  use(config, "min-replicas-max-lag", () => server.replication.replicas.refreshGood());
   use(config, "slowlog-max-len", (length) => {
     slowlog.maxLength = length;
     slowlog.trim();

@@ -10,6 +10,7 @@ import { VERSION } from "../version.ts";
 import type { Command } from "./command.ts";
 import { datasetPercentage, memoryReport, percentage } from "./memory_usage.ts";
 import type { PrimaryLink } from "../replication/primary_link.ts";
+import type { Replicas } from "../replication/replicas.ts";
 import type { Server } from "./server.ts";
 
 type Field = readonly [name: string, value: string | number];
@@ -142,7 +143,7 @@ function clientFields(server: Server): Field[] {
     if (client.blocked?.timer !== undefined) withTimeout++;
   }
   return [
-    ["connected_clients", server.clients.size],
+    ["connected_clients", server.clients.size - server.replication.replicas.attached.size],
     ["cluster_connections", 0],
     ["maxclients", server.config.values.maxclients],
     ["client_recent_max_input_buffer", maxInput],
@@ -158,6 +159,7 @@ function clientFields(server: Server): Field[] {
 function memoryFields(server: Server): Field[] {
   const report = memoryReport(server);
   const { used, peak, startup, overhead, dataset, clients, allocated, active, resident } = report;
+  const { backlog, replicas } = report;
   const { maxmemory } = server.config.values;
   const system = Deno.systemMemoryInfo().total;
   const ratio = (value: number, to: number) => (to > 0 ? value / to : 0).toFixed(2);
@@ -199,10 +201,10 @@ function memoryFields(server: Server): Field[] {
     ["rss_overhead_bytes", 0],
     ["mem_fragmentation_ratio", ratio(resident, used)],
     ["mem_fragmentation_bytes", resident - used],
-    ["mem_not_counted_for_evict", 0],
-    ["mem_replication_backlog", 0],
-    ["mem_total_replication_buffers", 0],
-    ["mem_clients_slaves", 0],
+    ["mem_not_counted_for_evict", replicas],
+    ["mem_replication_backlog", backlog],
+    ["mem_total_replication_buffers", backlog + replicas],
+    ["mem_clients_slaves", replicas],
     ["mem_clients_normal", clients],
     ["mem_cluster_links", 0],
     ["mem_aof_buffer", 0],
@@ -284,15 +286,15 @@ function statsFields(server: Server): Field[] {
     ["total_net_input_bytes", stats.inputBytes],
     ["total_net_output_bytes", stats.outputBytes],
     ["total_net_repl_input_bytes", stats.replicationInputBytes],
-    ["total_net_repl_output_bytes", 0],
+    ["total_net_repl_output_bytes", stats.replicaOutputBytes],
     ["instantaneous_input_kbps", kbps(cron.inputRate.perSecond)],
     ["instantaneous_output_kbps", kbps(cron.outputRate.perSecond)],
     ["instantaneous_input_repl_kbps", kbps(0)],
     ["instantaneous_output_repl_kbps", kbps(0)],
     ["rejected_connections", stats.rejectedConnections],
-    ["sync_full", 0],
-    ["sync_partial_ok", 0],
-    ["sync_partial_err", 0],
+    ["sync_full", stats.fullSyncs],
+    ["sync_partial_ok", stats.partialSyncs],
+    ["sync_partial_err", stats.refusedPartialSyncs],
     ["expired_keys", keyspaceStats.expired],
     ["expired_stale_perc", "0.00"],
     ["expired_time_cap_reached_count", 0],
@@ -343,21 +345,39 @@ function statsFields(server: Server): Field[] {
 }
 
 function replicationFields(server: Server): Field[] {
-  const { link } = server.replication;
+  const { link, replicas, id, id2, id2Offset, stream, hasBacklog } = server.replication;
+  const { values } = server.config;
+  const countsGood = values["min-replicas-to-write"] > 0 && values["min-replicas-max-lag"] > 0;
   return [
     ["role", link === undefined ? "master" : "slave"],
     ...(link === undefined ? [] : linkFields(server, link)),
-    ["connected_slaves", 0],
+    ["connected_slaves", replicas.attached.size],
+    ...(countsGood ? [["min_slaves_good_slaves", replicas.good]] satisfies Field[] : []),
+    ...replicaFields(replicas),
     ["master_failover_state", server.failover.state],
-    ["master_replid", server.runId],
-    ["master_replid2", "0".repeat(40)],
-    ["master_repl_offset", 0],
-    ["second_repl_offset", -1],
-    ["repl_backlog_active", 0],
-    ["repl_backlog_size", server.config.values["repl-backlog-size"]],
-    ["repl_backlog_first_byte_offset", 0],
-    ["repl_backlog_histlen", 0],
+    ["master_replid", id],
+    ["master_replid2", id2],
+    ["master_repl_offset", stream.offset],
+    ["second_repl_offset", id2Offset < 0 ? -1 : id2Offset + 1],
+    ["repl_backlog_active", hasBacklog ? 1 : 0],
+    ["repl_backlog_size", values["repl-backlog-size"]],
+    ["repl_backlog_first_byte_offset", hasBacklog ? stream.start + 1 : 0],
+    ["repl_backlog_histlen", hasBacklog ? stream.offset - stream.start : 0],
   ];
+}
+
+function replicaFields(replicas: Replicas): Field[] {
+  const fields: Field[] = [];
+  for (const replica of replicas.attached) {
+    const { address, listeningPort, stateName, ackOffset } = replica;
+    if (stateName === "" || address === "") continue;
+    fields.push([
+      `slave${fields.length}`,
+      `ip=${address},port=${listeningPort},state=${stateName},offset=${ackOffset},` +
+      `lag=${replicas.lagSeconds(replica)}`,
+    ]);
+  }
+  return fields;
 }
 
 /** What a replica tells of its primary. */

@@ -20,6 +20,9 @@ export interface MemoryReport {
   /** Keys, values and their entries. */
   readonly dataset: number;
   readonly clients: number;
+  /** The replication stream: what is kept for those to come, and what slow replicas have yet to get. */
+  readonly backlog: number;
+  readonly replicas: number;
   /** In V8's heap and in ArrayBuffers: live, reserved, and the process's resident set. */
   readonly allocated: number;
   readonly active: number;
@@ -28,11 +31,15 @@ export interface MemoryReport {
 
 /** Reads all of it; that costs system calls, so it is not for hot paths. */
 export function memoryReport(server: Server): MemoryReport {
-  const used = server.usedMemory;
-  const { stats } = server;
+  const { stats, replication: { stream, replicas: { attached } } } = server;
+  const held = stream.heldBytes;
+  // Without replicas all of it is backlog.
+  const backlog = attached.size > 0 ? stream.countedBytes : held;
+  const replicas = held - backlog;
+  const used = server.usedMemory - stream.countedBytes + held;
   stats.peakMemoryBytes = Math.max(stats.peakMemoryBytes, used);
   const clients = server.clientBytes;
-  const overhead = server.dbs.reduce((sum, db) => sum + db.overheadBytes, clients);
+  const overhead = server.dbs.reduce((sum, db) => sum + db.overheadBytes, clients + held);
   const { heapUsed, heapTotal, external, rss } = Deno.memoryUsage();
   return {
     used,
@@ -41,6 +48,8 @@ export function memoryReport(server: Server): MemoryReport {
     overhead,
     dataset: used - overhead,
     clients,
+    backlog,
+    replicas,
     allocated: heapUsed + external,
     active: heapTotal + external,
     resident: rss,

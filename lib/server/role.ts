@@ -101,4 +101,5 @@ export function applyRole(server: Server): void {
   const isKept = isPaused || (isReplica && values["replica-ignore-maxmemory"]);
   eviction.maxMemory = isKept ? 0 : values.maxmemory;
   server.setGate(GATE.memory, eviction.maxMemory > 0);
+  replication.replicas.refreshGood();
 }

@@ -152,6 +152,7 @@ export class Server implements AsyncDisposable {
     this.cron = new Cron(this);
     this.listeners = new Listeners(this.config, this.log, (conn) => this.#welcome(conn));
     this.persistence = new Persistence(this);
+    this.persistence.onIdle = () => this.replication.replicas.snapshotEnded();
     this.persistence.replicationPosition = () => this.replication.position;
     const notifications = new KeyspaceNotifications(this.pubsub, this.effects);
     this.effects.onEvent = (event, db, key) => notifications.publish(event, db, key);
@@ -428,8 +429,10 @@ export class Server implements AsyncDisposable {
   #expiredOnReplica(): ExpiredOnReplica {
     const { current } = this;
     if (current?.isPrimary) return "alive";
+    // A primary whose clients are paused keeps them, too.
+    const writable = this.replication.isReplica && !this.config.values["replica-read-only"];
     const writes = ((current?.lastCommand?.flags ?? 0) & FLAGS.write) !== 0;
-    return writes && !this.config.values["replica-read-only"] ? "removed" : "hidden";
+    return writable && writes ? "removed" : "hidden";
   }
 
   #welcome(conn: Deno.Conn): void {
