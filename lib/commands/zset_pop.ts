@@ -3,7 +3,13 @@ import type { Args } from "../resp/args.ts";
 import { ReplyError, SYNTAX_ERROR, WRONG_TYPE } from "../resp/reply_error.ts";
 import type { Client } from "../server/client.ts";
 import { TYPE } from "../store/database.ts";
-import { zsetLength, zsetRemoveRange, zsetWalk } from "../store/zset_value.ts";
+import {
+  zsetLength,
+  type ZsetMember,
+  zsetRemoveRange,
+  zsetTakeAt,
+  zsetWalk,
+} from "../store/zset_value.ts";
 import { integerAtLeast, timeoutArg, writeTyped } from "./arguments.ts";
 import { type CommandSpec, keys } from "./spec.ts";
 import { arrayOfMembers, membersRemoved } from "./zset_access.ts";
@@ -118,12 +124,18 @@ function take(
 ): void {
   const { db, reply } = client;
   const length = zsetLength(db, entry);
-  zsetWalk(db, entry, highest ? length - 1 : 0, count, highest, (member) => {
+  const first = highest ? length - 1 : 0;
+  const visit = (member: ZsetMember) => {
     if (inPairs) reply.array(2);
     reply.bulk(member.buf, member.off, member.len);
     reply.double(member.score);
-  });
-  zsetRemoveRange(db, entry, highest ? length - count : 0, count);
+  };
+  if (count === 1) {
+    zsetTakeAt(db, entry, first, visit);
+  } else {
+    zsetWalk(db, entry, first, count, highest, visit);
+    zsetRemoveRange(db, entry, highest ? length - count : 0, count);
+  }
   membersRemoved(client, args, i, entry, count, highest ? "zpopmax" : "zpopmin");
 }
 

@@ -62,13 +62,13 @@ export class LargeZset implements StoredObject {
 
   remove(entry: number): void {
     this.tree.remove(this.score(entry), entry);
-    this.#forget(entry);
+    this.forget(entry);
   }
 
   removeRange(from: number, count: number): void {
     this.#doomed.length = 0;
     this.tree.removeRange(from, count, this.#collectDoomed);
-    for (const entry of this.#doomed) this.#forget(entry);
+    for (const entry of this.#doomed) this.forget(entry);
     this.#doomed.length = 0;
   }
 
@@ -153,7 +153,8 @@ export class LargeZset implements StoredObject {
     this.#doomed.push(entry);
   };
 
-  #forget(entry: number): void {
+  /** Frees the entry of a member that the tree no longer has. */
+  forget(entry: number): void {
     const { arena, map } = this;
     map.remove(map.hashOf(entry), entry);
     map.freeLongKey(entry);

@@ -193,6 +193,14 @@ export class ZsetTree {
     }
   }
 
+  /** Removes the item at a rank, which is there; returns its entry. */
+  removeAt(rank: number): number {
+    this.#at = this.#descendTo(rank);
+    const entry = this.#word(this.#leaf, HEAD + this.#at * LEAF_STRIDE + ENTRY);
+    this.#removeItems(1);
+    return entry;
+  }
+
   /** Removes the items of `count` ranks from `from` on; `visit` is told each entry beforehand. */
   removeRange(from: number, count: number, visit: (entry: number) => void): void {
     while (count > 0) {

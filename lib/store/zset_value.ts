@@ -296,6 +296,19 @@ export function zsetRemoveRange(db: Database, entry: number, from: number, count
   keep(db, entry);
 }
 
+/** Removes the member at a rank, which must be there, and tells `visit` of it. */
+export function zsetTakeAt(db: Database, entry: number, rank: number, visit: ZsetVisitor): void {
+  const large = largeZset(db, entry);
+  if (large === undefined) {
+    visit(zsetMemberAt(db, entry, rank));
+    zsetRemoveRange(db, entry, rank, 1);
+  } else {
+    const taken = large.tree.removeAt(rank);
+    visit(largeMember(large, taken));
+    large.forget(taken);
+  }
+}
+
 /**
  * Calls `visit` for the members of `count` ranks from `from` on, upwards or downwards; they must be
  * there. `visit` neither changes the set nor walks over another one.
