@@ -1,6 +1,8 @@
 /** `deno task bench`: measures Redino beside redis-server on this machine; see {@link USAGE}. */
 import { parseArgs } from "@std/cli/parse-args";
 import { measureGrowth, showGrowth } from "./bench/growth.ts";
+import { measurePubSub, PUBSUB_TESTS, showPubSub } from "./bench/pubsub.ts";
+import { measureReplication, showReplication } from "./bench/replication.ts";
 import {
   measureCollections,
   measureIdle,
@@ -24,12 +26,16 @@ deno task bench [options]            requests a second and processor time a requ
 deno task bench --memory             what --keys (1000000) keys with values of --size cost
 deno task bench --collections        what hashes, sets, lists, sorted sets and streams cost
 deno task bench --growth             how long a client waits while --keys (5000000) are written
+deno task bench --pubsub             delivered messages a second; --tests (fan_out,fan_in,fan_in_50),
+                                     --pipeline (1,16), --rounds and --size as above
+deno task bench --replication        seconds that a full sync of --keys (1000000) keys takes, and streaming
+                                     as many SETs to a replica; with --rounds, --size
 deno task bench --idle               what --clients (10000) idle connections cost
   --json FILE       writes the figures to FILE too
 `;
 
 const flags = parseArgs(Deno.args, {
-  boolean: ["help", "memory", "collections", "growth", "idle"],
+  boolean: ["help", "memory", "collections", "growth", "idle", "pubsub", "replication"],
   string: ["tests", "pipeline", "rounds", "clients", "size", "keys", "requests", "json"],
   unknown: (arg) => {
     console.error(`Unknown argument: ${arg}\n\n${USAGE}`);
@@ -43,6 +49,10 @@ function count(name: string, given: string | undefined, fallback: number): numbe
   if (Number.isSafeInteger(value) && value > 0) return value;
   console.error(`--${name} must be a positive integer, got ${given}.`);
   Deno.exit(2);
+}
+
+function numbers(name: string, given: string): number[] {
+  return given.split(",").map((number) => count(name, number, 1));
 }
 
 async function measure(): Promise<{ text: string; rows: readonly unknown[] }> {
@@ -63,10 +73,24 @@ async function measure(): Promise<{ text: string; rows: readonly unknown[] }> {
     const rows = await measureIdle(count("clients", flags.clients, 10_000));
     return { text: showSpace("connection", rows), rows };
   }
+  if (flags.pubsub) {
+    const rows = await measurePubSub({
+      tests: flags.tests?.split(",") ?? PUBSUB_TESTS,
+      pipelines: numbers("pipeline", flags.pipeline ?? "1,16"),
+      rounds: count("rounds", flags.rounds, 5),
+      size,
+    });
+    return { text: showPubSub(rows), rows };
+  }
+  if (flags.replication) {
+    const keys = count("keys", flags.keys, 1_000_000);
+    const rows = await measureReplication(keys, size, count("rounds", flags.rounds, 3));
+    return { text: showReplication(rows), rows };
+  }
   const tests = flags.tests ?? "set,get,incr,lpush,rpop,sadd,hset,zadd,lrange_100,mset";
   const rows = await measureThroughput({
     tests: tests.split(","),
-    pipelines: (flags.pipeline ?? "1,16,64").split(",").map((n) => count("pipeline", n, 1)),
+    pipelines: numbers("pipeline", flags.pipeline ?? "1,16,64"),
     rounds: count("rounds", flags.rounds, 5),
     clients: count("clients", flags.clients, 50),
     size,

@@ -267,16 +267,19 @@ function confirm(client: Client, kind: Kind, word: string, name: Uint8Array | un
 function publish({ server, reply, propagation }: Client, args: Args): void {
   const { buf } = args;
   propagation.force();
+  const hash = args.hashed ? args.hash : undefined;
   reply.integer(
-    server.pubsub.publish(buf, args.off(1), args.len(1), buf, args.off(2), args.len(2)),
+    server.pubsub.publish(buf, args.off(1), args.len(1), buf, args.off(2), args.len(2), hash),
   );
 }
 
 function spublish({ server, reply, propagation }: Client, args: Args): void {
   const { buf } = args;
   propagation.force();
+  const hash = args.hashed ? args.hash : undefined;
   reply.integer(
-    server.pubsub.publishToShard(buf, args.off(1), args.len(1), buf, args.off(2), args.len(2)),
+    server.pubsub
+      .publishToShard(buf, args.off(1), args.len(1), buf, args.off(2), args.len(2), hash),
   );
 }
 

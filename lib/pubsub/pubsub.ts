@@ -3,7 +3,8 @@
  * get. A message goes to the channel's subscribers first, then to each pattern's that it matches.
  */
 import { globMatchAt } from "../bytes/glob.ts";
-import { encodeMessage, MESSAGE, type Message, PATTERN_MESSAGE, SHARD_MESSAGE } from "./message.ts";
+import { hashBytes } from "../bytes/hash.ts";
+import { MESSAGE, Message, PATTERN_MESSAGE, SHARD_MESSAGE } from "./message.ts";
 import { type Topic, Topics } from "./topics.ts";
 
 /** Who can subscribe: a client. */
@@ -70,7 +71,10 @@ export class PubSub {
     return this.channels.size + this.patterns.size > 0;
   }
 
-  /** Sends a message to whoever listens to the channel; returns how often it was sent. */
+  /**
+   * Sends a message to whoever listens to the channel, whose {@link hashBytes} may be known; returns
+   * how often it was sent.
+   */
   publish(
     buf: Uint8Array,
     off: number,
@@ -78,24 +82,29 @@ export class PubSub {
     text: Uint8Array,
     textOff: number,
     textLen: number,
+    hash = hashBytes(buf, off, len),
   ): number {
     let receivers = 0;
-    const channel = this.channels.find(buf, off, len);
+    const channel = this.channels.find(buf, off, len, hash);
     if (channel !== undefined) {
-      receivers += channel.subscribers.size;
-      send(channel, encodeMessage(MESSAGE, undefined, buf, off, len, text, textOff, textLen));
+      const { size } = channel.subscribers;
+      receivers += size;
+      send(channel, new Message(MESSAGE, size, undefined, buf, off, len, text, textOff, textLen));
     }
     if (this.patterns.size === 0) return receivers;
     for (const pattern of this.patterns) {
-      const { name } = pattern;
+      const { name, subscribers: { size } } = pattern;
       if (!globMatchAt(name, buf, off, len, false)) continue;
-      receivers += pattern.subscribers.size;
-      send(pattern, encodeMessage(PATTERN_MESSAGE, name, buf, off, len, text, textOff, textLen));
+      receivers += size;
+      send(
+        pattern,
+        new Message(PATTERN_MESSAGE, size, name, buf, off, len, text, textOff, textLen),
+      );
     }
     return receivers;
   }
 
-  /** Sends a message to a shard channel's subscribers; returns how many they are. */
+  /** The same for a shard channel, which no pattern matches. */
   publishToShard(
     buf: Uint8Array,
     off: number,
@@ -103,12 +112,16 @@ export class PubSub {
     text: Uint8Array,
     textOff: number,
     textLen: number,
+    hash = hashBytes(buf, off, len),
   ): number {
-    const channel = this.shards.find(buf, off, len);
+    const channel = this.shards.find(buf, off, len, hash);
     if (channel === undefined) return 0;
-    const receivers = channel.subscribers.size;
-    send(channel, encodeMessage(SHARD_MESSAGE, undefined, buf, off, len, text, textOff, textLen));
-    return receivers;
+    const { size } = channel.subscribers;
+    send(
+      channel,
+      new Message(SHARD_MESSAGE, size, undefined, buf, off, len, text, textOff, textLen),
+    );
+    return size;
   }
 }
 

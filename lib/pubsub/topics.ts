@@ -18,17 +18,23 @@ export class Topics<S> implements Iterable<Topic<S>> {
   size = 0;
   readonly #byHash = new Map<number, Topic<S>>();
 
-  find(buf: Uint8Array, off: number, len: number): Topic<S> | undefined {
-    let topic = this.#byHash.get(hashBytes(buf, off, len));
+  /** The topic of this name, whose hash may be known. */
+  find(
+    buf: Uint8Array,
+    off: number,
+    len: number,
+    hash = hashBytes(buf, off, len),
+  ): Topic<S> | undefined {
+    let topic = this.#byHash.get(hash);
     while (topic !== undefined && !isSame(topic.name, buf, off, len)) topic = topic.next;
     return topic;
   }
 
   /** The topic of this name, which is made where nobody listens yet: a subscriber must follow. */
   open(buf: Uint8Array, off: number, len: number): Topic<S> {
-    const found = this.find(buf, off, len);
-    if (found !== undefined) return found;
     const hash = hashBytes(buf, off, len);
+    const found = this.find(buf, off, len, hash);
+    if (found !== undefined) return found;
     const topic: Topic<S> = {
       name: buf.slice(off, off + len),
       hash,

@@ -10,7 +10,7 @@
  */
 import { latin1Bytes } from "../bytes/text.ts";
 import { Queue } from "../bytes/queue.ts";
-import type { Chunk } from "../resp/reply_writer.ts";
+import { type Chunk, SharedChunk } from "../resp/reply_writer.ts";
 import type { Client, OutputFeed } from "../server/client.ts";
 import type { ReplicationStream } from "./stream.ts";
 
@@ -117,13 +117,13 @@ export class Replica implements OutputFeed {
     const piece = this.#pieces.shift();
     if (piece !== undefined) {
       if (this.#onSent !== undefined) this.stalledSinceMs = client.server.time.nowMs;
-      return new View(piece);
+      return new SharedChunk(piece);
     }
     this.#sent();
     if (!this.streams || this.position === this.#stream.offset) return undefined;
     const view = this.#stream.view(this.position);
     this.position += view.length;
-    return new View(view);
+    return new SharedChunk(view);
   }
 
   /** Sends text before the stream. */
@@ -167,17 +167,4 @@ export class Replica implements OutputFeed {
     this.#onSent?.();
     this.#onSent = undefined;
   }
-}
-
-/** Bytes that others read, too: unlike a reply's buffer, they are never written over. */
-class View implements Chunk {
-  readonly bytes: Uint8Array;
-  readonly length: number;
-
-  constructor(bytes: Uint8Array) {
-    this.bytes = bytes;
-    this.length = bytes.length;
-  }
-
-  recycle(): void {}
 }

@@ -18,8 +18,6 @@ const LARGEST_CHUNK = 1024 * 1024;
 const POOLED_CHUNKS = 256;
 /** A bulk from here on is not gathered with its neighbours. */
 const OWN_CHUNK = 64 * 1024;
-/** {@link ReplyWriter.shared} does not copy from here on. */
-export const SHARED_FROM = OWN_CHUNK;
 
 const pool = new BufferPool(FIRST_CHUNK, POOLED_CHUNKS);
 const EMPTY: Uint8Array = new Uint8Array(0);
@@ -38,6 +36,15 @@ export class Chunk {
   recycle(): void {
     pool.give(this.bytes);
   }
+}
+
+/** What several clients are sent: its bytes stay as they are. */
+export class SharedChunk extends Chunk {
+  constructor(bytes: Uint8Array) {
+    super(bytes, bytes.length);
+  }
+
+  override recycle(): void {}
 }
 
 const CR = 0x0d;
@@ -222,40 +229,59 @@ export class ReplyWriter {
     this.#header(0x7c, length);
   }
 
-  /** Bytes that are RESP already. */
-  raw(bytes: Uint8Array): void {
+  /** Bytes that are RESP already: the first `length` of an array. */
+  raw(bytes: Uint8Array, length = bytes.length): void {
     if (this.muted) return;
-    this.#reserve(bytes.length);
-    copyBytes(bytes, 0, this.#buf, this.#pos, bytes.length);
-    this.#pos += bytes.length;
-    this.bytes += bytes.length;
-  }
-
-  /**
-   * The first `length` bytes of RESP that goes to several clients alike. From {@link SHARED_FROM} on
-   * it is not copied, so it must then stay as it is.
-   */
-  shared(bytes: Uint8Array, length: number): void {
-    if (this.muted) return;
-    if (length >= SHARED_FROM) {
-      this.#close();
-      this.#full.push(new Chunk(bytes, length));
-      this.bytes += length;
-      this.onGrow?.();
-      return;
-    }
     this.#reserve(length);
     copyBytes(bytes, 0, this.#buf, this.#pos, length);
     this.#pos += length;
     this.bytes += length;
   }
 
-  /** Takes the next chunk to send, or undefined if nothing waits. */
+  /**
+   * RESP that goes to several clients alike. It is copied only where it fits behind a reply: a client
+   * for which a thousand messages wait has a thousand references, and the messages exist once.
+   */
+  shared(chunk: SharedChunk): void {
+    if (this.muted) return;
+    const { length } = chunk;
+    if (this.#pos > 0 && this.#pos + length <= this.#buf.length) {
+      return this.raw(chunk.bytes, length);
+    }
+    this.#close();
+    this.#full.push(chunk);
+    const before = this.bytes;
+    this.bytes += length;
+    if (Math.floor(before / FIRST_CHUNK) !== Math.floor(this.bytes / FIRST_CHUNK)) this.onGrow?.();
+  }
+
+  /** Takes what is to be sent next, or undefined if nothing waits. */
   take(): Chunk | undefined {
     if (this.#full.length === 0) this.#close();
-    const chunk = this.#full.shift();
-    if (chunk !== undefined) this.bytes -= chunk.length;
+    let chunk = this.#full.shift();
+    if (chunk === undefined) return undefined;
+    if (chunk.length + (this.#full.peek()?.length ?? Infinity) <= FIRST_CHUNK) {
+      chunk = this.#gather(chunk);
+    }
+    this.bytes -= chunk.length;
     return chunk;
+  }
+
+  /** As many short chunks as fit into one, beginning with `first`. */
+  #gather(first: Chunk): Chunk {
+    const bytes = pool.take();
+    let at = 0;
+    let chunk: Chunk | undefined = first;
+    while (chunk !== undefined) {
+      copyBytes(chunk.bytes, 0, bytes, at, chunk.length);
+      at += chunk.length;
+      chunk.recycle();
+      const next: Chunk | undefined = this.#full.peek();
+      chunk = next !== undefined && at + next.length <= FIRST_CHUNK
+        ? this.#full.shift()
+        : undefined;
+    }
+    return new Chunk(bytes, at);
   }
 
   /** Drops all that waits. */

@@ -6,7 +6,7 @@ import { Queue } from "../bytes/queue.ts";
 import type { Replica } from "../replication/replica.ts";
 import type { Args } from "../resp/args.ts";
 import type { CommandBatch, Requester, RequestLimits } from "../resp/decoder.ts";
-import { type Chunk, ReplyWriter } from "../resp/reply_writer.ts";
+import { type Chunk, ReplyWriter, SharedChunk } from "../resp/reply_writer.ts";
 import type { Propagation } from "../replication/propagation.ts";
 import type { Database } from "../store/database.ts";
 import type { Blocked } from "./blocking.ts";
@@ -74,7 +74,7 @@ export class Client implements Requester, Subscriber {
   /** What CLIENT TRACKING ON chose. */
   tracking: Tracking | undefined;
   /** What came for it while its own command ran. */
-  #deferred: Uint8Array[] = [];
+  #deferred: SharedChunk[] = [];
 
   /** Set while a blocking command waits. */
   blocked: Blocked | undefined;
@@ -100,7 +100,7 @@ export class Client implements Requester, Subscriber {
   outputClass: "normal" | "replica" | "pubsub" = "normal";
   /** Since when it has been over its class's soft limit. */
   overSoftLimitMs: number | undefined;
-  /** Whether its replies wait to be sent at the end of the running batch. */
+  /** Whether it waits in {@link Server.flushes}. */
   flushQueued = false;
 
   constructor(server: Server, connection: Connection, id: number) {
@@ -181,22 +181,21 @@ export class Client implements Requester, Subscriber {
   }
 
   deliver(message: Message): void {
-    this.push(message.bytes(this.reply.protocol), message.length);
+    if (this.closing) return;
+    const { reply } = this;
+    if (this.server.current === this || reply.muted) {
+      return this.#push(message.chunk(reply.protocol));
+    }
+    message.writeTo(reply);
+    this.server.flushes.later(this);
   }
 
   /**
-   * Sends the first `length` bytes of RESP that answers no command of it, whatever CLIENT REPLY says.
+   * Sends RESP that answers no command of it, whatever CLIENT REPLY says; the bytes stay as they are.
    * While its own command runs that waits for the reply, which may be half written.
    */
-  push(bytes: Uint8Array, length = bytes.length): void {
-    if (this.closing) return;
-    if (this.server.current === this) {
-      this.#deferred.push(bytes.slice(0, length));
-      this.setGate(GATE.deferred, true);
-    } else {
-      this.#pushNow(bytes, length);
-      this.server.flushLater(this);
-    }
+  push(bytes: Uint8Array): void {
+    if (!this.closing) this.#push(new SharedChunk(bytes));
   }
 
   /** Its command is over: what came meanwhile follows the reply. */
@@ -204,14 +203,24 @@ export class Client implements Requester, Subscriber {
     const deferred = this.#deferred;
     this.#deferred = [];
     this.setGate(GATE.deferred, false);
-    for (const bytes of deferred) this.#pushNow(bytes, bytes.length);
+    for (const chunk of deferred) this.#pushNow(chunk);
   }
 
-  #pushNow(bytes: Uint8Array, length: number): void {
+  #push(chunk: SharedChunk): void {
+    if (this.server.current === this) {
+      this.#deferred.push(chunk);
+      this.setGate(GATE.deferred, true);
+    } else {
+      this.#pushNow(chunk);
+      this.server.flushes.later(this);
+    }
+  }
+
+  #pushNow(chunk: SharedChunk): void {
     const { reply } = this;
     const { muted } = reply;
     if (muted) reply.muted = this.closing;
-    reply.shared(bytes, length);
+    reply.shared(chunk);
     if (muted) reply.muted = true;
   }
 

@@ -166,7 +166,8 @@ export class Connection {
     }
     this.#sending = chunk;
     this.#sent = 0;
-    this.conn.write(chunk.bytes.subarray(0, chunk.length)).then(
+    const { bytes, length } = chunk;
+    this.conn.write(length === bytes.length ? bytes : bytes.subarray(0, length)).then(
       this.#onWritten,
       this.#onWriteError,
     );
@@ -179,7 +180,7 @@ export class Connection {
   /** Closes as soon as nothing is left to send. */
   closeWhenSent(): void {
     this.#closeWhenSent = true;
-    this.#server.flushLater(this.#client);
+    this.#server.flushes.later(this.#client);
   }
 
   close(): void {

@@ -1,6 +1,7 @@
 /** MONITOR: clients that are shown every command that runs, one line each in Redis's format. */
 import { latin1Bytes } from "../bytes/text.ts";
 import type { Args } from "../resp/args.ts";
+import { SharedChunk } from "../resp/reply_writer.ts";
 import type { Client } from "./client.ts";
 import type { Command } from "./command.ts";
 import { GATE } from "./gates.ts";
@@ -29,10 +30,11 @@ export class Monitors {
   /** Shows a client's command to all of them. */
   feed(client: Client, command: Command, args: Args): void {
     const line = latin1Bytes(monitorLine(client, command, args));
+    const chunk = new SharedChunk(line);
     for (const monitor of this.#clients) {
       if (monitor.closing) continue;
-      monitor.reply.shared(line, line.length);
-      monitor.server.flushLater(monitor);
+      monitor.reply.shared(chunk);
+      monitor.server.flushes.later(monitor);
     }
   }
 }

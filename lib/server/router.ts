@@ -119,7 +119,7 @@ export class Router {
     this.settle();
   }
 
-  /** Sends what was written, and lets those go on who were woken, outside any client's batch. */
+  /** Lets those go on who were woken outside any client's batch. */
   settle(): void {
     this.#begin();
     this.#end();
@@ -445,7 +445,7 @@ export class Router {
     this.#clockMs = performance.now();
   }
 
-  /** Ends a batch: accounts for its time, lets those go on whom it woke, sends what others got. */
+  /** Ends a batch: accounts for its time, and lets those go on whom it woke. */
   #end(): void {
     if (this.#blockedKeys.hasReady) this.#serveBlocked();
     if (this.#batchCalls > 0) this.#share();
@@ -458,7 +458,6 @@ export class Router {
     this.#running = false;
     this.#server.tracking.broadcast();
     this.#server.replication.feed();
-    this.#server.flushOthers();
   }
 
   /**

@@ -25,6 +25,7 @@ import { Connection, isLocal } from "./connection.ts";
 import { applyConfig } from "./apply_config.ts";
 import { Cron } from "./cron.ts";
 import { Effects } from "./effects.ts";
+import { Flushes } from "./flushes.ts";
 import { GATE } from "./gates.ts";
 import { LatencyMonitor } from "./latency.ts";
 import { Listeners } from "./listeners.ts";
@@ -81,6 +82,7 @@ export class Server implements AsyncDisposable {
   readonly persistence: Persistence;
   readonly effects: Effects;
   readonly router: Router;
+  readonly flushes = new Flushes();
   readonly blocking = new Blocking((client) => this.router.resume(client));
   readonly pause: Pause;
   readonly failover = new Failover(this);
@@ -104,8 +106,6 @@ export class Server implements AsyncDisposable {
   timesEachCommand = false;
 
   #nextClientId = 1;
-  /** Clients with replies to send at the end of the running batch. */
-  #flushes: Client[] = [];
   #later: ReturnType<typeof setTimeout> | undefined;
   #closing = false;
   readonly #closed = Promise.withResolvers<void>();
@@ -209,23 +209,6 @@ export class Server implements AsyncDisposable {
 
   setGate(bit: number, on: boolean): void {
     this.gates = on ? this.gates | bit : this.gates & ~bit;
-  }
-
-  /** Sends what is written to a client other than the running one, at the end of the batch. */
-  flushLater(client: Client): void {
-    if (client.flushQueued) return;
-    client.flushQueued = true;
-    this.#flushes.push(client);
-  }
-
-  flushOthers(): void {
-    if (this.#flushes.length === 0) return;
-    const flushes = this.#flushes;
-    this.#flushes = [];
-    for (const client of flushes) {
-      client.flushQueued = false;
-      client.connection.flush();
-    }
   }
 
   /** Frees memory as `maxmemory-policy` says; returns whether the rest is within `maxmemory`. */
@@ -405,6 +388,7 @@ export class Server implements AsyncDisposable {
     this.migration.close();
     this.replication.link?.stop();
     this.failover.close();
+    this.flushes.close();
     const listenersClosed = this.listeners.close();
     for (const client of this.clients.values()) client.close();
     Promise.all([listenersClosed, this.persistence.close()]).then(() => this.#closed.resolve());
