@@ -24,6 +24,8 @@ const ID_BYTES = 16;
 /** ID, time, and a byte at least for how often it was delivered. */
 const LEAST_PENDING_BYTES = 25;
 
+const MAX_TIME_MS = 2 ** 52;
+
 const id = newId();
 const text = new RdbString();
 
@@ -135,7 +137,7 @@ function readPending(input: RdbInput, group: Group): void {
   for (let left = input.count(LEAST_PENDING_BYTES); left > 0; left--) {
     copyBigEndian(input.buf, input.skip(ID_BYTES));
     if (group.pending.find(id) !== NO_RECORD) input.fail("An entry is pending twice");
-    const deliveryMs = input.time();
+    const deliveryMs = readTime(input);
     const deliveries = readCount(input);
     const place = group.addPending(id);
     group.setDelivery(place, deliveryMs);
@@ -149,9 +151,9 @@ function readConsumer(input: RdbInput, type: number, group: Group): void {
     input.fail("Two consumers of a group have one name");
   }
   const name = text.buf.slice(text.off, text.off + text.len);
-  const consumer = group.addConsumer(name, input.time());
+  const consumer = group.addConsumer(name, readTime(input));
   // Where it is not told, the time at which it last asked is the best guess.
-  consumer.activeMs = type === RDB_TYPE.streamListpacks3 ? input.time() : consumer.seenMs;
+  consumer.activeMs = type === RDB_TYPE.streamListpacks3 ? readTime(input) : consumer.seenMs;
   for (let left = input.count(ID_BYTES); left > 0; left--) {
     copyBigEndian(input.buf, input.skip(ID_BYTES));
     const place = group.pending.find(id);
@@ -169,6 +171,11 @@ function readId(input: RdbInput, into: StreamId): void {
   input.length();
   into[2] = input.high;
   into[3] = input.low;
+}
+
+/** A time in ms since the epoch, none so wild that reckoning with it would lose digits. */
+function readTime(input: RdbInput): number {
+  return Math.min(Math.max(input.time(), -MAX_TIME_MS), MAX_TIME_MS);
 }
 
 /** A counter, which RDB has as an unsigned length and Redis as a signed integer. */

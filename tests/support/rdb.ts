@@ -155,8 +155,11 @@ export function withChecksum(file: Uint8Array): Uint8Array {
   return concat(body, checksumOf(body));
 }
 
-/** Commands that make keys of all types and encodings, streams with groups included. */
-export function everyType(): Argument[][] {
+/**
+ * Commands that make keys of all types and encodings, streams with groups included; the large ones
+ * have so many elements.
+ */
+export function everyType(elements = 1000): Argument[][] {
   const commands: Argument[][] = [
     ["SET", "empty", ""],
     ["SET", "int8", "-128"],
@@ -201,20 +204,30 @@ export function everyType(): Argument[][] {
     ["SELECT", "3"],
     ["SET", "elsewhere", "v"],
   ];
-  for (let i = 0; i < 1000; i++) {
+  for (let i = 0; i < elements; i++) {
     const text = `element ${i} ${"ab".repeat(i % 40)}`;
     commands.push(["RPUSH", "long list", i % 3 === 0 ? i * i : text]);
     commands.push(["SADD", "large set", i % 3 === 0 ? i : text]);
     commands.push(["HSET", "large hash", text, i % 2 === 0 ? i : text]);
-    commands.push(["ZADD", "large zset", (i * 7919 % 1000) / 8, text]);
+    commands.push(["ZADD", "large zset", (i * 7919 % elements) / 8, text]);
     commands.push(["XADD", "long stream", `${i + 1}-${i}`, "field", text, "n", i]);
   }
   commands.push(
     ["RPUSH", "long list", "p".repeat(20_000), "q"],
-    ["XTRIM", "long stream", "MAXLEN", "750"],
-    ["XDEL", "long stream", "500-499", "501-500"],
+    ["XTRIM", "long stream", "MAXLEN", Math.floor(elements * 0.75)],
+    ["XDEL", "long stream", `${elements / 2}-${elements / 2 - 1}`],
     ["XGROUP", "CREATE", "long stream", "g", "0"],
-    ["XREADGROUP", "GROUP", "g", "c", "COUNT", "200", "STREAMS", "long stream", ">"],
+    [
+      "XREADGROUP",
+      "GROUP",
+      "g",
+      "c",
+      "COUNT",
+      Math.floor(elements / 5),
+      "STREAMS",
+      "long stream",
+      ">",
+    ],
     ["EXPIREAT", "large zset", "4000000000"],
     ["SELECT", "0"],
   );
