@@ -46,7 +46,7 @@ async function main(): Promise<void> {
     ? ["SIGINT"] as const
     : ["SIGINT", "SIGTERM"] as const;
   for (const signal of signals) {
-    Deno.addSignalListener(signal, () => server.receiveSignal(signal));
+    Deno.addSignalListener(signal, () => server.shutdown.receive(signal));
   }
   const exit = (code: number) => {
     if (pidFile !== undefined) Deno.removeSync(pidFile);

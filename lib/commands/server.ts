@@ -165,7 +165,8 @@ function time({ reply, server }: Client): void {
   reply.bulkInteger(Math.floor(nowMs % 1000 * 1000));
 }
 
-function shutdown({ reply, server }: Client, args: Args): void {
+function shutdown(client: Client, args: Args): void {
+  const { reply, server } = client;
   let save: boolean | undefined;
   let now = false;
   let force = false;
@@ -180,9 +181,9 @@ function shutdown({ reply, server }: Client, args: Args): void {
   }
   if (abort) {
     if (now || force || save !== undefined) throw SYNTAX_ERROR;
-    if (!server.abortShutdown()) throw new ReplyError("ERR No shutdown in progress.");
+    if (!server.shutdown.abort()) throw new ReplyError("ERR No shutdown in progress.");
     return reply.ok();
   }
   // There is no reply: the connection's end is the answer.
-  server.shutdown(save === undefined ? { now, force } : { save, now, force });
+  server.shutdown.begin(save === undefined ? { now, force } : { save, now, force }, client);
 }

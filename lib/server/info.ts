@@ -104,6 +104,9 @@ function serverFields(server: Server): Field[] {
     ["executable", Deno.execPath()],
     ["config_file", server.config.file ?? ""],
     ["io_threads_active", 0],
+    ...(server.shutdown.leftMs > 0
+      ? [["shutdown_in_milliseconds", Math.ceil(server.shutdown.leftMs)]] satisfies Field[]
+      : []),
     ...listenerFields(server),
   ];
 }

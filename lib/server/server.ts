@@ -30,7 +30,6 @@ import { GATE } from "./gates.ts";
 import { LatencyMonitor } from "./latency.ts";
 import { Listeners } from "./listeners.ts";
 import type { Log } from "./log.ts";
-import { ReplyError } from "../resp/reply_error.ts";
 import { hexDigits } from "../bytes/hex.ts";
 import { latin1Bytes } from "../bytes/text.ts";
 import { clientInfo } from "./client_info.ts";
@@ -42,6 +41,7 @@ import { Failover } from "./failover.ts";
 import { Pause } from "./pause.ts";
 import { applyRole, startReplicating, takeRole } from "./role.ts";
 import { Router } from "./router.ts";
+import { Shutdown } from "./shutdown.ts";
 import { Slowlog } from "./slowlog.ts";
 import { Stats } from "./stats.ts";
 import { TrackingTable } from "./tracking.ts";
@@ -86,6 +86,7 @@ export class Server implements AsyncDisposable {
   readonly blocking = new Blocking((client) => this.router.resume(client));
   readonly pause: Pause;
   readonly failover = new Failover(this);
+  readonly shutdown = new Shutdown(this);
   readonly databaseContext: DatabaseContext;
   readonly activeExpiry: ActiveExpiry;
   readonly eviction: Eviction;
@@ -318,57 +319,6 @@ export class Server implements AsyncDisposable {
     this.setGate(GATE.diskError, on);
   }
 
-  /**
-   * SHUTDOWN: ends the server, after saving the data if that is asked for, or is usual as there are save
-   * points. Throws a ReplyError where they should be saved and cannot be, unless it is forced.
-   */
-  shutdown(options: ShutdownOptions): void {
-    const { config, log, persistence } = this;
-    log.notice("User requested shutdown...");
-    if (persistence.abortSave()) log.warning("There is a child saving an .rdb. Killing it!");
-    // What is half loaded must not take the place of the whole.
-    const saves = persistence.loading === undefined &&
-      (options.save ?? config.values.save.length > 0);
-    if (saves) {
-      log.notice("Saving the final RDB snapshot before exiting.");
-      if (!persistence.save()) {
-        if (!options.force) {
-          log.warning("Error trying to save the DB, can't exit.");
-          log.warning(
-            "Errors trying to shut down the server. Check the logs for more information.",
-          );
-          throw new ReplyError("ERR Errors trying to SHUTDOWN. Check logs.");
-        }
-        log.warning("Error trying to save the DB. Exit anyway.");
-      }
-    }
-    log.warning("Redis is now ready to exit, bye bye...");
-    this.close();
-  }
-
-  /** SIGINT or SIGTERM: SHUTDOWN as `shutdown-on-sigint` and `shutdown-on-sigterm` have it. */
-  receiveSignal(signal: "SIGINT" | "SIGTERM"): void {
-    this.log.warning(`Received ${signal} scheduling shutdown...`);
-    const { values } = this.config;
-    const options = signal === "SIGINT"
-      ? values["shutdown-on-sigint"]
-      : values["shutdown-on-sigterm"];
-    try {
-      this.shutdown({
-        ...(options.includes("save") ? { save: true } : {}),
-        now: options.includes("now"),
-        force: options.includes("force"),
-      });
-    } catch (error) {
-      if (!(error instanceof ReplyError)) throw error;
-    }
-  }
-
-  /** Whether there was a shutdown that waited and now does not happen. */
-  abortShutdown(): boolean {
-    return false;
-  }
-
   /** Runs what is left to do when the clients that wait have had their turn. */
   #runLater(run: () => void): void {
     this.#later = setTimeout(() => {
@@ -388,6 +338,7 @@ export class Server implements AsyncDisposable {
     this.migration.close();
     this.replication.link?.stop();
     this.failover.close();
+    this.shutdown.close();
     this.flushes.close();
     const listenersClosed = this.listeners.close();
     for (const client of this.clients.values()) client.close();
@@ -443,13 +394,6 @@ export class Server implements AsyncDisposable {
     if (isOpen && !isLocal(conn)) return PROTECTED;
     return undefined;
   }
-}
-
-export interface ShutdownOptions {
-  /** SAVE, NOSAVE, or neither. */
-  readonly save?: boolean;
-  readonly now: boolean;
-  readonly force: boolean;
 }
 
 const PROTECTED =
