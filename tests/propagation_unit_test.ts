@@ -2,6 +2,7 @@
  * What of the stream belongs together and in which order: transactions, databases, keys that go by
  * themselves, clients that were blocked. Held against what redis-server sends its replicas.
  */
+import { latin1Bytes } from "../lib/bytes/text.ts";
 import { compare, startPair } from "./support/differential.ts";
 import { eventually } from "./support/eventually.ts";
 import { comparePropagation } from "./support/replica_stream.ts";
@@ -20,6 +21,27 @@ redisTest("Messages are sent though they change nothing, and settings are not", 
     "SPUBLISH channel hi",
     "SET k v",
   ]);
+});
+
+redisTest("What is sent is well formed, however it came", async () => {
+  const raw = [
+    "*3\r\n$3\r\nset\r\n$1\r\nk\r\n$12\r\n1234567890ab\r\n",
+    "*3\r\n$3\r\nSET..$1\r\nk..$1\r\nv..",
+    "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$1\r\nv..",
+    "*3\r.$3\r.SET\r\n$1\r.k\r\n$1\r.v\r\n",
+    "SET k v\r\n",
+    "set  k   'some text'\n",
+    'SET "\\x41\\x42$\\x43$$$$$$" $$$$$$$$\r\n',
+    'SET k "*1\\r\\n$8"\r\n',
+    "FLUSHALL\r\n",
+    "*1\r\n$8\r\nFLUSHALL\r\n",
+    "*11\r\n$4\r\nMSET\r\n" + "$1\r\nx\r\n".repeat(10),
+    "*3\r\n$3\r\nSET\r\n$0\r\n\r\n$0\r\n\r\n",
+    // Two commands, so that the last one's reply is read for the second.
+    "*2\r\n$3\r\nGET\r\n$6\r\n*1\r\n$8\r\nFLUSHALL\r\n",
+    "PING\r\n",
+  ];
+  await comparePropagation(raw.map(latin1Bytes));
 });
 
 redisTest("A transaction that writes more than once is sent as one", async () => {

@@ -19,7 +19,7 @@
  * something to build, handlers ask first.
  */
 import { copyBytes } from "../bytes/arena.ts";
-import { formatInteger } from "../bytes/integer.ts";
+import { decimalLength, formatInteger } from "../bytes/integer.ts";
 import { latin1Bytes } from "../bytes/text.ts";
 import type { Args } from "../resp/args.ts";
 import type { ReplicationStream } from "./stream.ts";
@@ -63,14 +63,15 @@ export class Propagation {
 
   #own = Own.IfChanged;
   #running = false;
+  #pending = false;
 
   constructor(stream: ReplicationStream) {
     this.#stream = stream;
   }
 
-  /** Whether the unit has writes that are not in the stream yet. */
+  /** Whether something was written since {@link Propagation.endUnit}. */
   get pending(): boolean {
-    return this.#ends.length > 0;
+    return this.#pending;
   }
 
   /** The database that the stream has selected; 0 where it has none yet. */
@@ -115,12 +116,22 @@ export class Propagation {
     this.#running = true;
   }
 
-  /** A command has run on a database; `changed` tells whether it changed anything. */
-  ended(database: number, args: Args, changed: boolean): void {
-    if (this.#own === Own.Forced || (changed && this.#own === Own.IfChanged)) {
+  /**
+   * A command has run on a database; `changed` tells whether it changed anything, `alone` whether its
+   * unit ends with it.
+   */
+  ended(database: number, args: Args, changed: boolean, alone: boolean): void {
+    this.#running = false;
+    if (this.#own !== Own.Forced && !(changed && this.#own === Own.IfChanged)) return;
+    const from = wireOffset(args);
+    if (alone && from >= 0 && this.#ends.length === 0) {
+      // The usual case takes no detour.
+      this.#select(database);
+      this.#stream.append(args.buf, from, wireEnd(args) - from);
+      this.#pending = true;
+    } else {
       this.#addArgs(database, args);
     }
-    this.#running = false;
   }
 
   /** A key expired or was evicted, `lazily` as replicas are to remove it, too. */
@@ -132,6 +143,7 @@ export class Propagation {
 
   /** The command or transaction is over: its writes go into the stream. */
   endUnit(): void {
+    this.#pending = false;
     const ends = this.#ends;
     if (ends.length === 0) return;
     const isTransaction = ends.length > 1;
@@ -140,7 +152,8 @@ export class Propagation {
       this.#stream.append(MULTI);
     }
     let from = 0;
-    for (const [i, end] of ends.entries()) {
+    for (let i = 0; i < ends.length; i++) {
+      const end = ends[i]!;
       this.#select(this.#databases[i]!);
       this.#stream.append(this.#buf, from, end - from);
       from = end;
@@ -175,6 +188,7 @@ export class Propagation {
   #close(database: number): void {
     this.#databases.push(database);
     this.#ends.push(this.#end);
+    this.#pending = true;
   }
 
   #bulk(src: Uint8Array, off: number, len: number): void {
@@ -201,4 +215,32 @@ export class Propagation {
     this.#buf[this.#end++] = CR;
     this.#buf[this.#end++] = LF;
   }
+}
+
+/**
+ * Where in their buffer the arguments begin as an array of bulk strings, if that is how they came and
+ * how we should write them ourselves; -1 if not, as where they are queued or inline. Of the frame
+ * between two arguments all but the digits is looked at: a line feed stands in no inline command, and
+ * clients may send anything in place of an argument's line end.
+ */
+function wireOffset(args: Args): number {
+  const { buf, count } = args;
+  if (count === 1) return -1;
+  let end = wireEnd(args) - 2;
+  for (let i = count - 1; i >= 0; i--) {
+    if (buf[end] !== CR || buf[end + 1] !== LF) return -1;
+    const off = args.off(i);
+    const sign = off - 3 - decimalLength(args.len(i));
+    if (buf[sign] !== BULK || buf[off - 2] !== CR || buf[off - 1] !== LF) return -1;
+    end = sign - 2;
+    if (i > 0 && args.off(i - 1) + args.len(i - 1) !== end) return -1;
+  }
+  const from = end - 1 - decimalLength(count);
+  return buf[from] === ARRAY && buf[end] === CR && buf[end + 1] === LF ? from : -1;
+}
+
+/** Where arguments end that stand in their buffer as they came. */
+function wireEnd(args: Args): number {
+  const last = args.count - 1;
+  return args.off(last) + args.len(last) + 2;
 }

@@ -24,6 +24,9 @@ export class ReplicationStream {
   /** The first position that is kept, within the first chunk. */
   #start = 0;
   readonly #chunks: Uint8Array[] = [];
+  /** The last chunk, and how much of it is used; full where there is none. */
+  #last: Uint8Array = NO_BYTES;
+  #used = CHUNK_BYTES;
 
   /** The first position from which on all bytes are there. */
   get start(): number {
@@ -48,17 +51,19 @@ export class ReplicationStream {
   /** Forgets all bytes and goes on at a position. */
   restart(offset: number): void {
     this.#chunks.length = 0;
+    this.#used = CHUNK_BYTES;
     this.offset = this.#base = this.#start = offset;
   }
 
   append(src: Uint8Array, off = 0, len = src.length - off): void {
     while (len > 0) {
-      const at = (this.offset - this.#base) % CHUNK_BYTES;
-      if (this.offset - this.#base === this.#chunks.length * CHUNK_BYTES) {
-        this.#chunks.push(new Uint8Array(CHUNK_BYTES));
+      if (this.#used === CHUNK_BYTES) {
+        this.#chunks.push(this.#last = new Uint8Array(CHUNK_BYTES));
+        this.#used = 0;
       }
-      const count = Math.min(len, CHUNK_BYTES - at);
-      copyBytes(src, off, this.#chunks.at(-1)!, at, count);
+      const count = Math.min(len, CHUNK_BYTES - this.#used);
+      copyBytes(src, off, this.#last, this.#used, count);
+      this.#used += count;
       this.offset += count;
       off += count;
       len -= count;

@@ -236,7 +236,8 @@ export class Router {
       }
     }
     if (propagates) {
-      this.#propagation.ended(client.db.number, args, this.#server.effects.dirty !== dirty);
+      const changed = this.#server.effects.dirty !== dirty;
+      this.#propagation.ended(client.db.number, args, changed, client.transaction === undefined);
     }
     // A command that waits is counted when its wait ends.
     if (client.blocked !== undefined) {

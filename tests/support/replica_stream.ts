@@ -175,12 +175,13 @@ function parseCommands(text: string): string[][] {
 }
 
 /**
- * A line of a conversation: words with spaces between them (`""` is an empty one), or the words. `b|`
+ * A line of a conversation: words with spaces between them (`""` is an empty one), or the words, or a
+ * command's bytes as they are to be sent. `b|`
  * before it has another client say it, whose reply is not waited for: it may be blocked by then.
  * `wait: n` waits till n clients are blocked, `pass: n` till n milliseconds have passed for the server,
  * `empty: ` till the database is.
  */
-export type Line = string | readonly Argument[];
+export type Line = string | readonly Argument[] | Uint8Array;
 
 /** How two streams are compared where they cannot be equal. */
 export interface Tolerance {
@@ -258,6 +259,11 @@ class Speakers implements Disposable {
   }
 
   async say(line: Line): Promise<void> {
+    if (line instanceof Uint8Array) {
+      const client = await this.#client("");
+      await client.write(line);
+      return void await client.read();
+    }
     if (typeof line !== "string") return void await (await this.#client("")).send(...line);
     const [who, words] = /^(\w+)[|:] (.*)$/s.exec(line)?.slice(1) ?? ["", line];
     if (who === "wait") return await this.#untilBlocked(Number(words));
