@@ -13,14 +13,12 @@ export const GATE = {
   readOnly: 1 << 3,
   /** CLIENT PAUSE is in force, or the server itself holds writes back. */
   paused: 1 << 4,
+  /** Somebody watches all commands with MONITOR. */
+  monitored: 1 << 5,
   /** A replica without its primary that is not to serve the data it has. */
   stale: 1 << 6,
   /** A replica loads its primary's data while it serves the old ones. */
   loadingAside: 1 << 7,
-  /** Somebody watches all commands with MONITOR. */
-  monitored: 1 << 5,
-  /** Fewer replicas than `min-replicas-to-write` are well. */
-  tooFewReplicas: 1 << 6,
   /** The client must authenticate first. */
   auth: 1 << 8,
   /** The client is between MULTI and EXEC. */
@@ -39,4 +37,6 @@ export const GATE = {
   caching: 1 << 15,
   /** Messages came for it while its own command ran, and go behind the reply. */
   deferred: 1 << 16,
+  /** The server: fewer replicas than `min-replicas-to-write` are well. */
+  tooFewReplicas: 1 << 17,
 } as const;
