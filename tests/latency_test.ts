@@ -4,10 +4,13 @@ import { serve } from "../lib/mod.ts";
 import { LatencyMonitor } from "../lib/server/latency.ts";
 import { LatencyHistogram } from "../lib/server/latency_histogram.ts";
 import { latencyGraph } from "../lib/server/latency_report.ts";
+import { ActiveExpiry } from "../lib/store/active_expiry.ts";
+import { Eviction } from "../lib/store/eviction.ts";
 import { compare, sameShape, startPair, within } from "./support/differential.ts";
 import { type Reply, RespClient, show } from "./support/resp_client.ts";
 import { seeded } from "./support/rng.ts";
 import { startRedis } from "./support/redis.ts";
+import { TestStore } from "./support/store.ts";
 import { redisTest } from "./support/skip.ts";
 
 redisTest("LATENCY answers as Redis while nothing was slow", async () => {
@@ -162,6 +165,26 @@ Deno.test("The latency monitor keeps the longest of a second, and 160 samples", 
   for (let second = 6; second < 206; second++) monitor.note("command", 11, second * 1000);
   const { samples, maxMs } = monitor.events.get("command")!;
   assertEquals([samples.length, samples[0]!.timeSeconds, maxMs], [160, 46, 30]);
+});
+
+Deno.test("The latency monitor is told of single keys that expire and are evicted", () => {
+  const store = new TestStore(1, 1);
+  const eviction = new Eviction(store.dbs, store.context, () => store.usedBytes);
+  eviction.policy = "volatile-ttl";
+  eviction.maxMemory = 1;
+  for (const thresholdMs of [0, 1]) {
+    store.latency.thresholdMs = thresholdMs;
+    store.set(0, "expiring", "value", 10);
+    store.pass(20);
+    new ActiveExpiry().run(store.dbs, 1000);
+    store.set(0, "evicted", "value", 1000);
+    eviction.makeRoom();
+  }
+  assertEquals(store.told, Array(2).fill(["expired 0 expiring", "evicted 0 evicted"]).flat());
+  assertEquals(store.latency.noted, [
+    `expire-del true ${store.nowMs}`,
+    `eviction-del true ${store.nowMs}`,
+  ]);
 });
 
 redisTest("LATENCY GRAPH is drawn as Redis draws it", async () => {

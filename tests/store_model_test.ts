@@ -104,6 +104,7 @@ class Subject {
       random,
       expires: true,
       expiredOnReplica: () => "hidden",
+      latency: { thresholdMs: 0, note() {} },
     });
     this.keys = Array.from({ length: keys }, (_, i) => this.#keyName(i));
   }

@@ -1,6 +1,11 @@
 /**
- * The latency monitor: what took at least `latency-monitor-threshold` milliseconds, by kind of event
- * (`command`, `fast-command`, `expire-cycle`, `eviction-cycle`), the latest 160 samples of each.
+ * The latency monitor: what took at least `latency-monitor-threshold` milliseconds, by kind of event,
+ * the latest 160 samples of each.
+ *
+ * The kinds are Redis's: `command` and `fast-command`, `expire-cycle` and `eviction-cycle`, and within
+ * or without these `expire-del` and `eviction-del`, the removal of one key. Its others have nothing
+ * here for which clients would wait: there is no fork, append-only file, defragmentation or module,
+ * files are written and removed aside, and while a data set is loaded the event loop goes on.
  */
 
 const MAX_SAMPLES = 160;

@@ -94,6 +94,9 @@ export function latencyDiagnosis(
         "swapping, and for a virtual machine that shares its processor.",
     );
   }
+  if (events.has("expire-del") || events.has("eviction-del")) {
+    lines.push("- Single keys took long to remove: look for the largest ones with MEMORY USAGE.");
+  }
   if (events.has("expire-cycle")) {
     lines.push("- Many keys expire at once: spread their times, or lower active-expire-effort.");
   }

@@ -130,6 +130,7 @@ export class Server implements AsyncDisposable {
       random: parts.random,
       expires: true,
       expiredOnReplica: () => this.#expiredOnReplica(),
+      latency: this.latency,
     };
     this.dbs = Array.from(
       { length: this.config.values.databases },

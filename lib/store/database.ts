@@ -109,6 +109,13 @@ export interface DatabaseContext {
   expires: boolean;
   /** What the running command makes of an expired key where `expires` is false. */
   readonly expiredOnReplica: () => ExpiredOnReplica;
+  readonly latency: LatencyWatch;
+}
+
+/** Who wants to know what took `thresholdMs` or longer; nobody, where that is 0. */
+export interface LatencyWatch {
+  readonly thresholdMs: number;
+  note(event: string, ms: number, nowMs: number): void;
 }
 
 export class KeyspaceStats {
@@ -460,8 +467,17 @@ export class Database {
   expire(entry: number): void {
     this.context.stats.expired++;
     const key = this.map.key(entry);
-    this.remove(entry);
+    this.removeWatched(entry, "expire-del");
     this.context.listener.keyExpired(this, key, 0, key.length);
+  }
+
+  /** Removes an entry that no command removes: `event` is what the latency monitor calls it. */
+  removeWatched(entry: number, event: string): void {
+    const { latency, time } = this.context;
+    if (latency.thresholdMs === 0) return this.remove(entry);
+    const startMs = performance.now();
+    this.remove(entry);
+    latency.note(event, performance.now() - startMs, time.nowMs);
   }
 
   // ---- access ------------------------------------------------------------------------------------

@@ -201,7 +201,7 @@ export class Eviction {
 /** Removes a key and tells of it; returns how many bytes that freed. */
 function evict(db: Database, entry: number, key: Uint8Array): number {
   const before = db.usedBytes;
-  db.remove(entry);
+  db.removeWatched(entry, "eviction-del");
   const freed = before - db.usedBytes;
   db.context.stats.evicted++;
   db.context.listener.keyEvicted(db, key, 0, key.length);

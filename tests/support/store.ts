@@ -12,6 +12,14 @@ export class TestStore {
   readonly dbs: readonly Database[];
   /** What the store has told, as `expired 0 key`. */
   readonly told: string[] = [];
+  /** The latency monitor, which is off. */
+  readonly latency = {
+    thresholdMs: 0,
+    noted: [] as string[],
+    note(event: string, ms: number, nowMs: number): void {
+      this.noted.push(`${event} ${ms >= 0} ${nowMs}`);
+    },
+  };
 
   constructor(dbs: number, seed: number) {
     const rng = new Rng(seed);
@@ -33,6 +41,7 @@ export class TestStore {
       random,
       expires: true,
       expiredOnReplica: () => "hidden",
+      latency: this.latency,
     };
     this.dbs = Array.from({ length: dbs }, (_, number) => new Database(number, this.context));
   }
