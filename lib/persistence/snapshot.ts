@@ -27,6 +27,8 @@ const ENTRIES_AT_ONCE = 32;
 const BYTES_AT_ONCE = 64 * 1024;
 /** Slots looked through for an entry. */
 const SLOTS_AT_ONCE = 2048;
+/** Walks of a whole index in a row that may find nothing, as what is left was moved out of their way. */
+const MAX_FRUITLESS_WALKS = 16;
 /** What is gathered before the sink gets it. */
 const SINK_BYTES = 1024 * 1024;
 
@@ -85,6 +87,8 @@ class Picture implements SnapshotHook {
   readonly #marks = new Marks();
   /** Where the walk is in the index. */
   #slot = 0;
+  /** Slots looked through since the last entry that was left. */
+  #fruitless = 0;
   /** Whether the database is one that was emptied since, and ours to release. */
   #owned = false;
 
@@ -124,10 +128,15 @@ class Picture implements SnapshotHook {
     for (let slots = Math.min(SLOTS_AT_ONCE, slotCount); slots > 0; slots--) {
       if (this.#slot >= slotCount) this.#slot = 0;
       const entry = map.entryInSlot(this.#slot++);
+      this.#fruitless++;
       if (entry === 0 || this.#marks.add(entry)) continue;
+      this.#fruitless = 0;
       this.left--;
       this.#write(this, entry);
       return;
+    }
+    if (this.#fruitless > MAX_FRUITLESS_WALKS * slotCount) {
+      throw new Error(`${this.left} keys of database ${this.number} were changed behind our back`);
     }
   }
 
