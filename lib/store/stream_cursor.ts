@@ -24,6 +24,8 @@ export const BLOCK_BYTES = 5;
 /** Flags of an entry. */
 export const DELETED_FLAG = 1;
 export const SAME_FIELDS_FLAG = 2;
+/** The listpack element that they are. */
+const FLAGS_BYTES = 2;
 
 const NO_BYTES: Uint8Array = new Uint8Array(0);
 const TWO_32 = 2 ** 32;
@@ -68,6 +70,7 @@ export class StreamCursor {
     let place = blocks.atMost(reversed ? to : from);
     if (place === NO_RECORD && !reversed) place = blocks.first;
     this.#open(place);
+    if (place !== NO_RECORD && !reversed) this.#skipBefore(from);
   }
 
   /** Goes before the first entry of all, or behind the last one if `reversed`; or so in a block. */
@@ -145,6 +148,7 @@ export class StreamCursor {
     if (!this.next()) return 0;
     const { place, entryAt } = this;
     let count = 1;
+    if (!this.#reversed && this.#isWithin(place)) count += this.#passEntries(limit - 1);
     while (limit === 0 || count < limit) {
       const block = this.#wholeBlocks();
       if (block > 0) count += block;
@@ -152,7 +156,7 @@ export class StreamCursor {
       else break;
     }
     this.#open(place);
-    this.#at = this.#reversed ? this.#behind(entryAt) : entryAt;
+    this.#at = this.#reversed ? this.#after(entryAt) : entryAt;
     this.#rest = 0;
     return limit > 0 ? Math.min(count, limit) : count;
   }
@@ -195,15 +199,9 @@ export class StreamCursor {
    * many entries it has; else 0.
    */
   #wholeBlocks(): number {
-    const { blocks, lastId } = this.#stream;
     if (this.#reversed || this.buf[this.#restEnd()] !== LISTPACK_END) return 0;
-    const place = blocks.next(this.place);
-    if (place === NO_RECORD) return 0;
-    const after = blocks.next(place);
-    const inRange = after === NO_RECORD
-      ? compareIds(lastId, this.#to) <= 0
-      : compareIds(blocks.words(after), this.#to, blocks.at(after)) <= 0;
-    if (!inRange) return 0;
+    const place = this.#stream.blocks.next(this.place);
+    if (place === NO_RECORD || !this.#isWithin(place)) return 0;
     this.#open(place);
     this.#at = this.#off + this.#bytes - 1;
     this.#rest = 0;
@@ -216,11 +214,61 @@ export class StreamCursor {
     return this.#at;
   }
 
+  /** Whether a block ends within the range: the next one begins there, or there is none. */
+  #isWithin(place: number): boolean {
+    const { blocks, lastId } = this.#stream;
+    const after = blocks.next(place);
+    return after === NO_RECORD
+      ? compareIds(lastId, this.#to) <= 0
+      : compareIds(blocks.words(after), this.#to, blocks.at(after)) <= 0;
+  }
+
+  /** Passes over entries of the block, at most so many that are not deleted; returns how many are not. */
+  #passEntries(most: number): number {
+    const { buf } = this;
+    let at = this.#restEnd();
+    let passed = 0;
+    for (; passed !== most && buf[at] !== LISTPACK_END; at = this.#after(at)) {
+      if ((buf[at]! & DELETED_FLAG) === 0) passed++;
+    }
+    this.#at = at;
+    return passed;
+  }
+
+  /**
+   * Passes over the first block's entries before an ID by what they add to the block's, which is less
+   * work than to read them; halves beyond 2^53 are left to {@link StreamCursor.next}.
+   */
+  #skipBefore(id: StreamId): void {
+    const { buf } = this;
+    const { blocks } = this.#stream;
+    const words = blocks.words(this.place);
+    const record = blocks.at(this.place);
+    const baseMs = unsigned(words, record);
+    const baseSeq = unsigned(words, record + 2);
+    if (baseMs > Number.MAX_SAFE_INTEGER || baseSeq > Number.MAX_SAFE_INTEGER) return;
+    const idMs = unsigned(id, 0);
+    const idSeq = unsigned(id, 2);
+    let at = this.#restEnd();
+    for (; buf[at] !== LISTPACK_END; at = this.#after(at)) {
+      const msAt = at + FLAGS_BYTES;
+      const ms = baseMs + integerAt(buf, msAt);
+      if (ms < idMs && ms >= baseMs && ms <= Number.MAX_SAFE_INTEGER) continue;
+      if (ms !== idMs || ms > Number.MAX_SAFE_INTEGER) break;
+      const seq = baseSeq + integerAt(buf, nextElement(buf, msAt));
+      if (!(seq < idSeq && seq >= 0 && seq <= Number.MAX_SAFE_INTEGER)) break;
+    }
+    this.#at = at;
+  }
+
   /** The position behind the entry that begins at `at`. */
-  #behind(at: number): number {
-    this.#read(at);
-    for (let i = 0; i < this.fields; i++) this.nextField();
-    return nextElement(this.buf, this.#valuesAt);
+  #after(at: number): number {
+    const { buf } = this;
+    const sameFields = (buf[at]! & SAME_FIELDS_FLAG) !== 0;
+    at = nextElement(buf, nextElement(buf, at + FLAGS_BYTES));
+    let rest = sameFields ? this.#masterFields + 1 : 2 * integerAt(buf, at) + 2;
+    for (; rest > 0; rest--) at = nextElement(buf, at);
+    return at;
   }
 
   #read(at: number): void {
@@ -249,6 +297,11 @@ export class StreamCursor {
     this.#valuesAt = rest;
     this.#at = this.#reversed ? at : rest;
   }
+}
+
+/** Half of an ID; beyond 2^53 not exact. */
+function unsigned(words: Int32Array, at: number): number {
+  return (words[at]! >>> 0) * TWO_32 + (words[at + 1]! >>> 0);
 }
 
 /** Sets one half of an ID to that of a block plus an element of it. */

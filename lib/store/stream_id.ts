@@ -112,8 +112,8 @@ export function parseId(
 ): Parsed {
   if (len > MAX_TEXT) return PARSED.invalid;
   // Redis reads C strings.
-  const nul = buf.subarray(off, off + len).indexOf(0);
-  const end = off + (nul < 0 ? len : nul);
+  let end = off;
+  while (end < off + len && buf[end] !== 0) end++;
   let dash = off;
   while (dash < end && buf[dash] !== MINUS) dash++;
   if (!parseHalf(buf, off, dash, id, 0)) return PARSED.invalid;
