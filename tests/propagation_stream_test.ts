@@ -23,6 +23,7 @@ redisTest("XADD sends replicas the ID it chose, and what its trimming left", asy
     "XADD s 1-5 f v",
     "xadd s MAXLEN ~ 3 LIMIT 2 1-6 f v",
     "XADD s MAXLEN ~ 100 1-7 f v",
+    "XADD s MAXLEN ~ 100 2 f v",
     "XADD s MINID ~ 1-4 * f v",
     "XADD s MINID ~ 1 LIMIT 0 * f v",
     "XADD s MAXLEN 3 * f v",

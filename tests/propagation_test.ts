@@ -295,7 +295,7 @@ redisTest("SPOP sends replicas which members it took, or that all are gone", asy
     "CONFIG SET lazyfree-lazy-server-del yes",
     "SADD i 1 2 3",
     "SPOP i 4",
-  ], { mask: withoutMembers });
+  ], withoutMembers);
 });
 
 // Redis 7.0 sends a command a member, 7.2 one for up to 1024.

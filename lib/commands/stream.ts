@@ -204,7 +204,7 @@ function xadd(client: Client, args: Args): void {
   const { propagation } = client;
   if (propagation.active && (options.id !== PARSED.whole || options.approximate)) {
     const words = exactTrim(args, stream);
-    words[options.idAt] = idWord(id);
+    if (options.id !== PARSED.whole) words[options.idAt] = idWord(id);
     propagation.instead(db.number, words);
   }
   replyId(reply, id);
