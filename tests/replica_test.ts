@@ -1,42 +1,13 @@
 /** Redino as a replica of redis-server: full and partial synchronisation, and what clients see of it. */
 import { assertEquals, assertMatch } from "@std/assert";
-import { serve } from "../lib/mod.ts";
 import { eventually } from "./support/eventually.ts";
 import { startProxy } from "./support/proxy.ts";
+import { startReplica } from "./support/redino_replica.ts";
 import { type RedisProcess, startRedis } from "./support/redis.ts";
 import { assertSameData, caughtUp, info, writeSome } from "./support/replication.ts";
 import { RespClient } from "./support/resp_client.ts";
 import { seeded } from "./support/rng.ts";
 import { redisTest } from "./support/skip.ts";
-
-type Directives = Readonly<Record<string, string | number | boolean>>;
-
-interface Replica extends AsyncDisposable {
-  readonly port: number;
-  readonly client: RespClient;
-  readonly log: string[];
-}
-
-/** Redino as a replica of what listens at a port, with a directory of its own. */
-async function startReplica(primaryPort: number, directives: Directives = {}): Promise<Replica> {
-  await using stack = new AsyncDisposableStack();
-  const dir = await Deno.makeTempDir({ prefix: "redino_replica_" });
-  stack.defer(() => Deno.remove(dir, { recursive: true }));
-  const log: string[] = [];
-  const server = stack.use(
-    await serve({
-      port: 0,
-      dir,
-      replicaof: `127.0.0.1 ${primaryPort}`,
-      "enable-debug-command": "yes",
-      log: (line) => log.push(line),
-      ...directives,
-    }),
-  );
-  const client = stack.use(await RespClient.connect(server.port));
-  const owned = stack.move();
-  return { port: server.port, client, log, [Symbol.asyncDispose]: () => owned.disposeAsync() };
-}
 
 async function startPrimary(args: readonly string[] = []): Promise<RedisProcess> {
   return await startRedis({ args: ["--repl-diskless-sync-delay", "0", ...args] });

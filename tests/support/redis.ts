@@ -13,14 +13,14 @@ export interface RedisProcess extends AsyncDisposable {
 const ATTEMPTS = 5;
 const READY_WITHIN_MS = 10_000;
 
-/** Starts redis-server and waits until it answers. `args` come last, so they win. */
+/** Starts redis-server, on a free port or a given one, and waits until it answers. `args` win. */
 export async function startRedis(
-  options: { readonly args?: readonly string[] } = {},
+  options: { readonly args?: readonly string[]; readonly port?: number } = {},
 ): Promise<RedisProcess> {
   let failure = "";
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const dir = await Deno.makeTempDir({ prefix: "redino_redis_" });
-    const port = freePort();
+    const port = options.port ?? freePort();
     // deno-fmt-ignore
     const args = [
       "--port", String(port), "--bind", "127.0.0.1", "--dir", dir, "--save", "",
