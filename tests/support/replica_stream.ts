@@ -3,9 +3,7 @@
  * and reads the stream. {@link comparePropagation} holds Redino's stream against redis-server's.
  */
 import { assertEquals } from "@std/assert";
-import { latin1 } from "../../lib/bytes/text.ts";
 import { serve } from "../../lib/mod.ts";
-import { Server } from "../../lib/server/server.ts";
 import { eventually } from "./eventually.ts";
 import { startRedis } from "./redis.ts";
 import { type Argument, type Reply, RespClient } from "./resp_client.ts";
@@ -15,14 +13,8 @@ const OWN_WORDS = new Set(["PING", "REPLCONF"]);
 const MARK_CHANNEL = "that-was-all";
 const LINE_FEED = 0x0a;
 
-/** What a server's replicas are sent. */
-interface Propagated extends Disposable {
-  /** What was sent since the last call: everything that the server's clients were answered for. */
-  upToNow(): Promise<string[][]>;
-}
-
 /** The stream of one server, as a replica gets it. */
-export class ReplicaStream implements Propagated {
+export class ReplicaStream implements Disposable {
   readonly #link: RespClient;
   readonly #control: RespClient;
   #marks = 0;
@@ -51,6 +43,7 @@ export class ReplicaStream implements Propagated {
     return stream;
   }
 
+  /** What was sent since the last call: everything that the server's clients were answered for. */
   async upToNow(): Promise<string[][]> {
     const mark = String(this.#marks++);
     await this.#control.send("PUBLISH", MARK_CHANNEL, mark);
@@ -116,64 +109,6 @@ function words(reply: Reply): string[] {
   return reply.items.map((item) => "text" in item ? item.text : "");
 }
 
-/** What Redino's stream grows by, read where it is kept. */
-class OwnStream implements Propagated {
-  readonly #server: Server;
-  readonly #control: RespClient;
-  #position: number;
-
-  private constructor(server: Server, control: RespClient) {
-    this.#server = server;
-    this.#control = control;
-    server.replication.stream.backlogBytes = 2 ** 30;
-    server.replication.propagation.active = true;
-    this.#position = server.replication.stream.offset;
-  }
-
-  static async attach(server: Server): Promise<OwnStream> {
-    const stream = new OwnStream(server, await RespClient.connect(server.port));
-    await stream.upToNow();
-    return stream;
-  }
-
-  async upToNow(): Promise<string[][]> {
-    await this.#control.send("PUBLISH", MARK_CHANNEL, "");
-    const { stream } = this.#server.replication;
-    let text = "";
-    while (this.#position < stream.offset) {
-      const bytes = stream.view(this.#position);
-      text += latin1(bytes);
-      this.#position += bytes.length;
-    }
-    return parseCommands(text).slice(0, -1);
-  }
-
-  [Symbol.dispose](): void {
-    this.#control.close();
-  }
-}
-
-function parseCommands(text: string): string[][] {
-  const commands: string[][] = [];
-  let at = 0;
-  const number = (): number => {
-    const end = text.indexOf("\r\n", at);
-    const value = Number(text.slice(at + 1, end));
-    at = end + 2;
-    return value;
-  };
-  while (at < text.length) {
-    const command: string[] = [];
-    for (let count = number(); count > 0; count--) {
-      const length = number();
-      command.push(text.slice(at, at + length));
-      at += length + 2;
-    }
-    commands.push(command);
-  }
-  return commands;
-}
-
 /**
  * A line of a conversation: words with spaces between them (`""` is an empty one), or the words, or a
  * command's bytes as they are to be sent. `b|`
@@ -189,15 +124,15 @@ const TOLERANCE_MS = 10_000;
 /** Redino and a redis-server, each with what it propagates. */
 export class StreamPair implements AsyncDisposable {
   readonly #owned: AsyncDisposableStack;
-  readonly #redis: Propagated;
-  readonly #redino: Propagated;
+  readonly #redis: ReplicaStream;
+  readonly #redino: ReplicaStream;
   readonly #toRedis: Speakers;
   readonly #toRedino: Speakers;
 
   private constructor(
     owned: AsyncDisposableStack,
-    redis: Propagated,
-    redino: Propagated,
+    redis: ReplicaStream,
+    redino: ReplicaStream,
     toRedis: Speakers,
     toRedino: Speakers,
   ) {
@@ -215,11 +150,10 @@ export class StreamPair implements AsyncDisposable {
     const args = Object.entries({ ...own, ...config }).flatMap(([k, v]) => [`--${k}`, v]);
     const redis = stack.use(await startRedis({ args }));
     const redino = stack.use(
-      await serve({ port: 0, save: "", "enable-debug-command": "yes", ...config }),
+      await serve({ port: 0, save: "", "enable-debug-command": "yes", ...own, ...config }),
     );
-    if (!(redino instanceof Server)) throw new TypeError("serve() gives no Server");
     const expected = stack.use(await ReplicaStream.attach(redis.port));
-    const actual = stack.use(await OwnStream.attach(redino));
+    const actual = stack.use(await ReplicaStream.attach(redino.port));
     const toRedis = stack.use(new Speakers(redis.port));
     const toRedino = stack.use(new Speakers(redino.port));
     return new StreamPair(stack.move(), expected, actual, toRedis, toRedino);
@@ -227,7 +161,7 @@ export class StreamPair implements AsyncDisposable {
 
   /** Says lines to both; returns what redis-server propagated, and Redino, times made alike. */
   async say(lines: readonly Line[]): Promise<{ redis: string[][]; redino: string[][] }> {
-    const sayAll = async (speakers: Speakers, stream: Propagated) => {
+    const sayAll = async (speakers: Speakers, stream: ReplicaStream) => {
       for (const line of lines) await speakers.say(line);
       return await stream.upToNow();
     };
@@ -258,9 +192,8 @@ export async function comparePropagation(
 
 /** What Redino propagates while the lines are said to it. */
 export async function propagatedBy(lines: readonly Line[]): Promise<string[][]> {
-  await using redino = await serve({ port: 0, save: "" });
-  if (!(redino instanceof Server)) throw new TypeError("serve() gives no Server");
-  using stream = await OwnStream.attach(redino);
+  await using redino = await serve({ port: 0, save: "", "repl-diskless-sync-delay": 0 });
+  using stream = await ReplicaStream.attach(redino.port);
   using speakers = new Speakers(redino.port);
   for (const line of lines) await speakers.say(line);
   return await stream.upToNow();

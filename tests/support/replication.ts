@@ -56,11 +56,16 @@ function textOf(reply: Reply): string {
   return "text" in reply ? reply.text : "";
 }
 
-/** A stream's groups, without what Redis's replicas do not learn: how many entries each has read. */
+/**
+ * A stream's groups, without what Redis's replicas do not learn: consumers that have got nothing, and how
+ * many entries each group has read.
+ */
 async function groups(client: RespClient, key: string): Promise<string[]> {
   const reply = await client.send("XINFO", "GROUPS", key);
   if (reply.type !== "array") throw new Error(`XINFO GROUPS was answered ${show(reply)}`);
-  return reply.items.map((group) => show(group).replace(/ "entries-read" .*/, ""));
+  return reply.items.map((group) =>
+    show(group).replace(/"consumers" :\d+ | "entries-read" .*/g, "")
+  );
 }
 
 /** When a key expires; beyond 2^53 ms it is not kept to the millisecond. */
