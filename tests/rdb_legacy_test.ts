@@ -148,19 +148,6 @@ Deno.test("Long ziplists become what their length asks for", async () => {
   assertEquals(await client.ask("ZRANK", "zset", "m299"), ":299");
 });
 
-Deno.test("Sorted sets that are out of order come into order", async () => {
-  const records = new RdbBuilder()
-    .key(12, "ziplist").string(ziplist(["b", "2", "a", "2", "c", "1"]))
-    .key(3, "text").length(3).string("b").string("2").string("a").string("2").string("c").string(
-      "1",
-    );
-  await using redino = await loaded(rdbFile(6, records));
-  for (const key of ["ziplist", "text"]) {
-    assertEquals(await items(redino.client, "ZRANGE", key, 0, -1), ["c", "a", "b"]);
-    assertEquals(await redino.client.ask("OBJECT", "ENCODING", key), '"listpack"');
-  }
-});
-
 Deno.test("Zipmaps load", async () => {
   const many = Array.from({ length: 300 }, (_, i) => [`f${i}`, `v${i}`] as const);
   const records = new RdbBuilder()

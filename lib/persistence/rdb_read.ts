@@ -5,11 +5,11 @@
  * element by element, for what is there twice, for scores that are none. A value that was read belongs
  * to no key yet: {@link ValueReader.add} gives it one, {@link ValueReader.drop} lets it go.
  */
-import { compareBytes } from "../bytes/compare.ts";
 import { hashBytes } from "../bytes/hash.ts";
 import {
   Element,
   firstElement,
+  isIntegerAt,
   Listpack,
   LISTPACK_END,
   nextElement,
@@ -62,6 +62,12 @@ const CONVERTED: readonly number[] = [
   RDB_TYPE.hashZiplist,
 ];
 
+/** More than a score is ever written with. */
+const MAX_DIGITS = 40;
+const POINT = 0x2e;
+const MINUS = 0x2d;
+
+const NO_SCORE = "A score is no number";
 const FIELD_TWICE = "A hash has a field twice";
 const MEMBER_TWICE = "A set has a member twice";
 
@@ -164,6 +170,12 @@ export class ValueReader {
     const text = this.#text;
     const nodes = input.count(1);
     if (nodes === 0) return false;
+    const { at } = input;
+    if (nodes === 1 && type === RDB_TYPE.listQuicklist2 && input.length() === NODE.packed) {
+      input.string(text);
+      return this.#takeList(input, db, text);
+    }
+    input.at = at;
     const fill = this.#limits["list-max-listpack-size"];
     const list = new Quicklist(db.arena);
     try {
@@ -374,9 +386,8 @@ export class ValueReader {
     const count = countListpack(input, text);
     if (count === 0) return false;
     if (count % 2 === 1) input.fail("A sorted set's last member has no score");
-    if (
-      count / 2 > this.#limits["zset-max-listpack-entries"] || !isOrdered(text.buf, text.off)
-    ) {
+    if (!areScores(text.buf, text.off)) input.fail(NO_SCORE);
+    if (count / 2 > this.#limits["zset-max-listpack-entries"]) {
       this.#enlargeZset(input, db, text, count / 2);
     } else {
       if (hasDuplicates(text.buf, text.off, count, 2)) input.fail(MEMBER_TWICE);
@@ -385,7 +396,7 @@ export class ValueReader {
     return true;
   }
 
-  /** Makes a large sorted set of a listpack that is too long or not in order. */
+  /** Makes a large sorted set of a listpack that is too long. */
   #enlargeZset(input: RdbInput, db: Database, { buf, off }: RdbString, count: number): void {
     const zset = new LargeZset(db.arena);
     zset.map.reserve(count);
@@ -495,30 +506,36 @@ function addMember(
   { buf, off, len }: RdbString | Element,
   score: number,
 ): number {
-  if (Number.isNaN(score)) input.fail("A score is no number");
+  if (Number.isNaN(score)) input.fail(NO_SCORE);
   const hash = hashBytes(buf, off, len);
   if (zset.map.findHashed(hash, buf, off, len) !== 0) input.fail(MEMBER_TWICE);
   return zset.addUnordered(buf, off, len, score, hash);
 }
 
-/** Whether a listpack of members and scores is in order, each score being a number. */
-function isOrdered(buf: Uint8Array, off: number): boolean {
-  let lastScore = -Infinity;
-  let last = 0;
+/** Whether each second element of a listpack is a score. */
+function areScores(buf: Uint8Array, off: number): boolean {
   for (let at = firstElement(off); buf[at] !== LISTPACK_END;) {
-    const scorePlace = nextElement(buf, at);
-    const score = scoreAt(buf, scorePlace);
-    if (!(score >= lastScore)) return false;
-    if (score === lastScore && last !== 0) {
-      const a = readElement(buf, last, value);
-      const b = readElement(buf, at, name);
-      if (compareBytes(a.buf, a.off, a.len, b.buf, b.off, b.len) > 0) return false;
+    at = nextElement(buf, at);
+    if (!isIntegerAt(buf, at)) {
+      const text = readElement(buf, at, value);
+      if (!isDecimal(text.buf, text.off, text.len) && Number.isNaN(scoreAt(buf, at))) return false;
     }
-    lastScore = score;
-    last = at;
-    at = nextElement(buf, scorePlace);
+    at = nextElement(buf, at);
   }
   return true;
+}
+
+/** Whether bytes are digits with at most a sign and a point, as nearly all scores are. */
+function isDecimal(buf: Uint8Array, off: number, len: number): boolean {
+  let points = 0;
+  let digits = 0;
+  for (let i = off; i < off + len; i++) {
+    const byte = buf[i]!;
+    if (byte >= 0x30 && byte <= 0x39) digits++;
+    else if (byte === POINT) points++;
+    else if (byte !== MINUS || i > off) return false;
+  }
+  return digits > 0 && digits <= MAX_DIGITS && points <= 1;
 }
 
 // ---- names, for messages ---------------------------------------------------------------------------
