@@ -46,7 +46,7 @@ export class Replicas {
   readonly #snapshots: SyncSnapshots;
   /** Whether the replicas are to be asked how far they are. */
   #asking = false;
-  /** Since when there has been none. */
+  /** Since when there has been none, and we a primary that keeps a backlog. */
   #noneSinceMs = 0;
   #seconds = 0;
 
@@ -262,6 +262,11 @@ export class Replicas {
       if (replica.needsStream && replica.position < needed) needed = replica.position;
     }
     stream.trim(needed);
+  }
+
+  /** A primary keeps a backlog from now on, though no replica has attached. */
+  waitForFirst(): void {
+    this.#noneSinceMs = this.#server.time.nowMs;
   }
 
   /** Once a second. */

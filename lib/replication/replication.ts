@@ -120,6 +120,7 @@ export class Replication {
     this.id2 = id;
     this.id2Offset = offset;
     this.createBacklog();
+    this.replicas.waitForFirst();
   }
 
   /**

@@ -79,6 +79,7 @@ export function becomePrimary(server: Server): void {
   );
   // They must learn the new ID, and can go on right away.
   replication.replicas.disconnect();
+  replication.replicas.waitForFirst();
   replication.propagation.forgetSelected();
   replication.propagation.active = replication.hasBacklog;
   applyRole(server);
