@@ -326,6 +326,10 @@ Deno.test("What cannot be kept is refused in so many words", async () => {
       "A hash whose fields expire (Redis 7.4) cannot be read",
     ],
     [
+      rdbFile(10, new RdbBuilder().raw(246).string("lib")),
+      "A function library as before Redis 7.0 cannot be read",
+    ],
+    [
       rdbFile(9, new RdbBuilder().key(6, "m")),
       "A module's value as before Redis 4.0 cannot be read",
     ],

@@ -32,7 +32,7 @@ import { addString } from "../store/string_value.ts";
 import { LargeZset } from "../store/zset_large.ts";
 import { packZset, scoreAt, type ZsetLimits } from "../store/zset_value.ts";
 import { hasDuplicates } from "./duplicates.ts";
-import { NODE, RDB_TYPE } from "./rdb_format.ts";
+import { NODE, OPCODE, RDB_TYPE } from "./rdb_format.ts";
 import { type RdbInput, RdbString } from "./rdb_input.ts";
 import { readZiplist, readZipmap } from "./rdb_legacy.ts";
 import { readStream } from "./rdb_read_stream.ts";
@@ -563,6 +563,7 @@ export function typeName(type: number): string {
   if (found !== undefined) return `type ${found[0]}`;
   if (EXPIRING_HASHES.includes(type)) return "A hash whose fields expire (Redis 7.4)";
   if (type === RDB_TYPE.module2) return "type module";
+  if (type === OPCODE.functionPreGa) return "A function library as before Redis 7.0";
   if (type === RDB_TYPE.modulePreGa) return "A module's value as before Redis 4.0";
   return `A record of type ${type}`;
 }

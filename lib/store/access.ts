@@ -7,7 +7,9 @@ import type { CachedTime } from "./time.ts";
 
 /** The counter that a new key starts with, so that it is not evicted at once. */
 export const LFU_INITIAL = 5;
-const LRU_MODULUS = 1 << 24;
+const LRU_MASK = 0xffffff;
+/** What Redis adds where its clock of 24 bits has wrapped around: one second is lost. */
+const LRU_WRAP = LRU_MASK;
 
 export class AccessPolicy {
   /** Whether an LFU policy is in force … */
@@ -44,12 +46,14 @@ export class AccessPolicy {
 
   /** Seconds since the last access of these bits (LRU). */
   idleSeconds(bits: number): number {
-    return (this.#time.lruSeconds - bits + LRU_MODULUS) % LRU_MODULUS;
+    const idle = this.#time.lruSeconds - bits;
+    return idle >= 0 ? idle : idle + LRU_WRAP;
   }
 
   /** Bits that say "idle for so many seconds" (LRU). */
   bitsForIdle(seconds: number): number {
-    return (this.#time.lruSeconds - seconds % LRU_MODULUS + LRU_MODULUS) % LRU_MODULUS;
+    const at = this.#time.lruSeconds - seconds;
+    return (at >= 0 ? at : at + LRU_WRAP) & LRU_MASK;
   }
 
   /** The counter of these bits, decayed to now (LFU). */
