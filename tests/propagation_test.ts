@@ -1,10 +1,12 @@
 /** What replicas are sent, held against what redis-server sends its own. */
 import { assertEquals } from "@std/assert";
+import { latin1Bytes } from "../lib/bytes/text.ts";
 import { comparePropagation, propagatedBy } from "./support/replica_stream.ts";
 import { redisTest } from "./support/skip.ts";
 
 const FAR_MS = "99999999999000";
 const FAR_S = "99999999999";
+const PAYLOAD = "\x00\x01v\x0a\x00\x91\x08\xce\xb2\x198\x8a\xce";
 
 redisTest("SET and its kin send replicas when the key expires, and no options", async () => {
   await comparePropagation([
@@ -198,6 +200,22 @@ redisTest("Commands on keys are sent as they are where they change something", a
     "FLUSHALL foo",
     "DEBUG SLEEP 0",
     "CONFIG SET maxmemory-samples 5",
+  ]);
+});
+
+redisTest("RESTORE sends replicas when the key expires, or that it is gone", async () => {
+  // What DUMP makes of "v".
+  const payload = latin1Bytes(PAYLOAD);
+  await comparePropagation([
+    ["RESTORE", "k", 0, payload],
+    ["RESTORE", "k", 0, payload],
+    ["restore", "k", 100_000, payload, "replace", "IDLETIME", 5],
+    ["RESTORE", "k", FAR_MS, payload, "REPLACE", "ABSTTL"],
+    ["RESTORE", "j", 1000, payload, "ABSTTL"],
+    ["RESTORE", "k", 1000, payload, "ABSTTL", "REPLACE"],
+    ["RESTORE-ASKING", "j", 100_000, payload],
+    ["RESTORE", "j", -1, payload],
+    ["RESTORE", "j", 0, "damaged"],
   ]);
 });
 
