@@ -3,6 +3,7 @@ import { assert, assertEquals } from "@std/assert";
 import { latin1, latin1Bytes } from "../lib/bytes/text.ts";
 import { serve } from "../lib/mod.ts";
 import { ReplyWriter, SharedChunk } from "../lib/resp/reply_writer.ts";
+import { Turn } from "../lib/server/turn.ts";
 import { encodeCommand, RespClient, show } from "./support/resp_client.ts";
 import { seeded } from "./support/rng.ts";
 
@@ -120,4 +121,46 @@ Deno.test("A server that is closed while messages wait for many leaves nothing o
   await publisher.post("PUBLISH", "c", "last");
   await server.close();
   for (const client of subscribers) client.close();
+});
+
+Deno.test("A turn lets sockets be read before it is over", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  using writer = await Deno.connect({ hostname: "127.0.0.1", port: listener.addr.port });
+  using reader = await listener.accept();
+  let resume = () => {};
+  const turn = new Turn(() => resume());
+  const pass = () =>
+    new Promise<void>((resolve) => {
+      resume = resolve;
+      turn.next();
+    });
+  let received = 0;
+  const reading = (async () => {
+    const buf = new Uint8Array(16);
+    for (let count; (count = await reader.read(buf)) !== null;) received += count;
+  })();
+  let sent = 0;
+  const send = async () => {
+    await writer.write(new Uint8Array(1));
+    sent++;
+    await pass();
+  };
+  // Until its connection is open it promises nothing.
+  do await send(); while (received < sent);
+  for (let i = 0; i < 200; i++) {
+    await send();
+    await pass();
+    assert(received === sent, `nothing was read in turn ${i}`);
+  }
+  turn.close();
+  writer.closeWrite();
+  await reading;
+});
+
+Deno.test("A turn that is closed while it opens leaves nothing open", async () => {
+  const done = Promise.withResolvers<void>();
+  const turn = new Turn(done.resolve);
+  turn.next();
+  turn.close();
+  await done.promise;
 });

@@ -57,7 +57,12 @@ export class Flushes {
         return;
       }
       client.flushQueued = false;
-      client.connection.flush();
+      try {
+        client.connection.flush();
+      } catch (error) {
+        // The others must not wait for ever.
+        client.server.reportBug("a write", error);
+      }
     }
     const next = this.#waiting.peek();
     this.#endMs = performance.now();

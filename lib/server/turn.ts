@@ -13,6 +13,11 @@ export class Turn {
   readonly #run: () => void;
   #ends: { readonly near: Deno.Conn; readonly far: Deno.Conn } | undefined;
   readonly #received = new Uint8Array(1);
+  /** The connection is gone: from now on `setImmediate` has to do. */
+  readonly #onLost = () => {
+    this.#ends = undefined;
+    this.#run();
+  };
   #opened = false;
   #closed = false;
 
@@ -27,7 +32,7 @@ export class Turn {
       if (!this.#opened) this.#open();
       return;
     }
-    this.#ends.far.read(this.#received).then(this.#run, () => {});
+    this.#ends.far.read(this.#received).then(this.#run, this.#onLost);
     this.#ends.near.write(BYTE).catch(() => {});
   }
 
@@ -43,14 +48,17 @@ export class Turn {
     if (Deno.permissions.querySync({ name: "net", host: LOOPBACK }).state !== "granted") return;
     try {
       using listener = Deno.listen({ hostname: LOOPBACK, port: 0 });
-      const { port } = listener.addr as Deno.NetAddr;
-      const [near, far] = await Promise.all([
-        Deno.connect({ hostname: LOOPBACK, port }),
-        listener.accept(),
-      ]);
+      const near = await Deno.connect({ hostname: LOOPBACK, port: listener.addr.port });
+      const far = await listener.accept().catch(() => undefined);
+      // Somebody else may have found the port first.
+      const isOurs = far?.remoteAddr.port === near.localAddr.port;
+      if (far === undefined || !isOurs || this.#closed) {
+        near.close();
+        far?.close();
+        return;
+      }
       near.setNoDelay(true);
       this.#ends = { near, far };
-      if (this.#closed) this.close();
     } catch {
       // As it was.
     }
