@@ -57,6 +57,7 @@ const CHANGED_IN_7_2: Readonly<Record<string, Plain>> = {
     deprecated_since: "2.6.12",
     replaced_by: "`SET` with the `NX` argument",
   },
+  "wait": { flags: ["blocking"], categories: ["@slow", "@blocking", "@connection"] },
   "zrank": { arity: -3 },
   "zrevrank": { arity: -3 },
 };

@@ -194,7 +194,9 @@ export class SyncSnapshots {
     } finally {
       file.close();
     }
-    if (!client.connection.closed && this.#putOnline(replica)) replica.stream();
+    if (client.connection.closed) return;
+    if (this.#putOnline(replica)) replica.stream();
+    else client.close();
   }
 
   /** Removes a file that only served replicas, when it has served the last. */

@@ -1,5 +1,7 @@
 /** A replica that does nothing by itself: what it says, reads and acknowledges is the test's choice. */
+import { eventually } from "./eventually.ts";
 import { skipSnapshot } from "./replica_stream.ts";
+import { info } from "./replication.ts";
 import { RespClient, show } from "./resp_client.ts";
 
 export class RawReplica implements Disposable {
@@ -23,6 +25,16 @@ export class RawReplica implements Disposable {
     const reply = await replica.psync("?", -1);
     if (!reply.startsWith("FULLRESYNC")) throw new Error(`PSYNC was answered ${reply}`);
     await skipSnapshot(replica.link);
+    using control = await RespClient.connect(port);
+    // redis-server knows only a moment later that it has sent all, and takes no note of an ACK before.
+    await eventually(async () => {
+      const fields = await info(control, "replication");
+      const count = Number(fields.get("connected_slaves"));
+      for (let i = 0; i < count; i++) {
+        if (!fields.get(`slave${i}`)!.includes("state=online")) return false;
+      }
+      return true;
+    });
     await replica.ack(0);
     return replica;
   }
