@@ -76,7 +76,7 @@ const SELECTDB = 0xfe;
 const RESIZEDB = 0xfb;
 const EOF = 0xff;
 
-/** Asserts that a file, uncompressed and with lengths below 64, has just these records. */
+/** Asserts that a file, uncompressed, has just these records. */
 function assertHolds(file: string, expected: Map<number, Map<string, string>>): void {
   const header = new RdbOutput({ compress: false, checksum: false });
   writeHeader(header, []);
@@ -88,8 +88,9 @@ function assertHolds(file: string, expected: Map<number, Map<string, string>>): 
     if (opcode === SELECTDB) {
       left = expected.get(file.charCodeAt(at + 1));
       at += 2;
-    } else if (opcode === RESIZEDB) at += 3;
-    else {
+    } else if (opcode === RESIZEDB) {
+      at = afterLength(file, afterLength(file, at + 1));
+    } else {
       const record = [...left!.keys()].find((record) => file.startsWith(record, at));
       if (record === undefined) {
         const found = JSON.stringify(file.slice(at, at + 200));
@@ -104,6 +105,10 @@ function assertHolds(file: string, expected: Map<number, Map<string, string>>): 
   }
   assertEquals(at + 9, file.length);
   assertEquals(show(expected), "");
+}
+
+function afterLength(file: string, at: number): number {
+  return at + [1, 2, 5, 9][file.charCodeAt(at) >> 6]!;
 }
 
 function show(left: Map<number, Map<string, string>>): string {
@@ -270,5 +275,80 @@ Deno.test("a snapshot is of the moment at which it began, whatever is done meanw
       assertEquals(snapshot.keysOut, snapshot.keys);
       assert(server.dbs.every((db) => db.snapshot === undefined));
     }
+  });
+});
+
+/** A server with many keys, all of one size. */
+async function startFilled(keys: number): Promise<{ server: Server; client: RespClient }> {
+  const server = await start({ "enable-debug-command": "yes" });
+  const client = await RespClient.connect(server.port);
+  await client.send("DEBUG", "POPULATE", keys);
+  return { server, client };
+}
+
+Deno.test("a snapshot has every key while its index grows, shrinks and is emptied", async () => {
+  const { server, client } = await startFilled(3000);
+  await using _server = server;
+  using _client = client;
+  const expected = records(server);
+  const chunks: Uint8Array[] = [];
+  let step = 0;
+  const rest = async () => {
+    const keys = Array.from({ length: 100 }, (_, i) => 100 * (step % 60) + i);
+    if (step < 40) await client.send("MSET", ...keys.flatMap((key) => [`new:${key}`, "v"]));
+    else if (step < 55) await client.send("DEL", ...keys.map((key) => `new:${key - 4000}`));
+    else if (step < 60) await client.send("DEL", ...keys.map((key) => `key:${key - 5500}`));
+    else if (step === 60) await client.send("FLUSHDB");
+    else await client.send("SET", `key:${step}`, "another");
+    step++;
+  };
+  const keep = (more: Uint8Array[]) => Promise.resolve(void chunks.push(...more));
+  const pace = { sliceMs: 0, entriesAtOnce: 20, rest };
+  await new Snapshot(snapshotOptions(server)).write(keep, undefined, pace);
+  assertHolds(joined(chunks), expected);
+});
+
+Deno.test("what a flushed database left is released when the snapshot has it", async () => {
+  const { server, client } = await startFilled(3000);
+  await using _server = server;
+  using _client = client;
+  const { arena, map } = server.dbs[0]!;
+  const key = latin1Bytes("key:0");
+  const slab = arena.slab(map.find(key, 0, key.length));
+  const snapshot = new Snapshot(snapshotOptions(server));
+  await client.send("FLUSHALL");
+  assert(slab.length > 0);
+  await snapshot.write(() => Promise.resolve());
+  assertEquals(slab.length, 0);
+});
+
+Deno.test("a snapshot that is given up, or whose sink fails, lets go of the databases", async () => {
+  const { server, client } = await startFilled(3000);
+  await using _server = server;
+  using _client = client;
+  const abort = new AbortController();
+  abort.abort(new Error("given up"));
+  const aborted = new Snapshot(snapshotOptions(server)).write(
+    () => Promise.resolve(),
+    abort.signal,
+  );
+  await assertRejects(() => aborted, Error, "given up");
+  const failed = new Snapshot(snapshotOptions(server)).write(() =>
+    Promise.reject(new Error("full"))
+  );
+  await assertRejects(() => failed, Error, "full");
+  assert(server.dbs.every((db) => db.snapshot === undefined));
+  await client.send("SET", "k", "v");
+});
+
+Deno.test("SAVE writes the same records as a snapshot", async () => {
+  await seeded(async (rng) => {
+    await using server = await start();
+    using client = await RespClient.connect(server.port);
+    await new Chaos(server, client, rng).fill();
+    const expected = records(server);
+    const chunks: Uint8Array[] = [];
+    writeSnapshotNow(snapshotOptions(server), (chunk) => chunks.push(chunk));
+    assertHolds(joined(chunks), expected);
   });
 });

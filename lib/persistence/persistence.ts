@@ -6,7 +6,6 @@
  * snapshot: it writes while nothing else happens.
  */
 import { join } from "node:path";
-import { setImmediate } from "node:timers";
 import type { Config } from "../config/config.ts";
 import { systemErrorText } from "../config/special_kinds.ts";
 import { REDIS_VERSION } from "../config/version.ts";
@@ -14,6 +13,7 @@ import type { Database, DatabaseContext } from "../store/database.ts";
 import { type LoadLog, RdbError, RdbLoader } from "./rdb_loader.ts";
 import { RdbFile, removeLeftovers, SaveError } from "./rdb_file.ts";
 import {
+  letOthersRun,
   Snapshot,
   type SnapshotOptions,
   type SnapshotPace,
@@ -24,8 +24,9 @@ import {
 /** After a failure the next try waits so long. */
 const RETRY_SECONDS = 5;
 const SLICE_MS = 4;
-/** Bytes of a file that are loaded before others run. */
-const LOAD_BYTES = 1024 * 1024;
+/** Bytes of a file that are loaded at once, and for how long before others run. */
+const LOAD_BYTES = 256 * 1024;
+const LOAD_MS = 10;
 /** How often the log tells how far loading is. */
 const PROGRESS_MS = 2000;
 
@@ -106,6 +107,8 @@ export class Persistence {
   #lastTrySeconds = 0;
   #closed = false;
   readonly #pace: SnapshotPace;
+  /** Commands that had run when the snapshot last rested. */
+  #commandsSeen = 0;
 
   constructor(host: PersistenceHost) {
     this.#host = host;
@@ -308,11 +311,11 @@ export class Persistence {
   }
 
   /** Lets others run; where they have something to do, for as long as a slice takes. */
-  async #rest(): Promise<void> {
-    const { stats } = this.#host;
-    const before = stats.commands;
-    await new Promise((resolve) => setImmediate(resolve));
-    if (stats.commands !== before) await new Promise((resolve) => setTimeout(resolve, SLICE_MS));
+  #rest(): Promise<void> {
+    const { commands } = this.#host.stats;
+    const areBusy = commands !== this.#commandsSeen;
+    this.#commandsSeen = commands;
+    return letOthersRun(areBusy ? SLICE_MS : 0);
   }
 
   get #nowSeconds(): number {
@@ -345,6 +348,7 @@ export class Persistence {
       const loader = this.#loader(loading.totalBytes, false);
       const piece = new Uint8Array(LOAD_BYTES);
       let toldMs = startMs;
+      let restedMs = startMs;
       while (!loader.done) {
         const count = await file.read(piece);
         if (this.#closed) return false;
@@ -352,12 +356,16 @@ export class Persistence {
         loader.push(piece.subarray(0, count));
         loading.loadedBytes += count;
         loading.usedMemory = Number(loader.aux.get("used-mem") ?? 0);
-        if (performance.now() - toldMs >= PROGRESS_MS) {
-          toldMs = performance.now();
+        const nowMs = performance.now();
+        if (nowMs - toldMs >= PROGRESS_MS) {
+          toldMs = nowMs;
           const done = 100 * loading.loadedBytes / loading.totalBytes;
           log.notice(`Loading ${dbfilename}: ${done.toFixed(0)}% done`);
         }
-        await new Promise((resolve) => setImmediate(resolve));
+        if (nowMs - restedMs >= LOAD_MS) {
+          await letOthersRun(0);
+          restedMs = performance.now();
+        }
       }
       loader.finish();
       this.#loaded(loader);

@@ -14,7 +14,6 @@
  * - A database that is emptied leaves what it held to the snapshot, which releases it when it is out.
  * - A value is written whole, so a change to a collection of millions waits for that, once.
  */
-import { setImmediate } from "node:timers";
 import type { Database, SnapshotHook } from "../store/database.ts";
 import { OPCODE } from "./rdb_format.ts";
 import { RdbOutput } from "./rdb_output.ts";
@@ -55,8 +54,16 @@ export interface SnapshotPace {
 const FULL_PACE: SnapshotPace = {
   sliceMs: SLICE_MS,
   entriesAtOnce: ENTRIES_AT_ONCE,
-  rest: () => new Promise((resolve) => setImmediate(resolve)),
+  rest: () => letOthersRun(0),
 };
+
+/**
+ * Lets what is due run, for so many milliseconds at least. A timer, though it takes one to two itself:
+ * between two callbacks of setImmediate Deno looks at no socket.
+ */
+export function letOthersRun(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
 
 /** References of 32 bits that are marked, in pages of 16 KiB that are made when needed. */
 class Marks {
