@@ -7,55 +7,59 @@ import { latin1Bytes } from "../bytes/text.ts";
 import { ReplyWriter, SharedChunk } from "../resp/reply_writer.ts";
 
 /** What a message begins with. */
-interface Kind {
+export interface MessageKind {
   /** How many parts it has. */
   readonly parts: number;
   /** The first of them, as RESP. */
   readonly name: Uint8Array;
 }
 
-export const MESSAGE: Kind = { parts: 3, name: latin1Bytes("$7\r\nmessage\r\n") };
-export const SHARD_MESSAGE: Kind = { parts: 3, name: latin1Bytes("$8\r\nsmessage\r\n") };
-export const PATTERN_MESSAGE: Kind = { parts: 4, name: latin1Bytes("$8\r\npmessage\r\n") };
+export const MESSAGE: MessageKind = { parts: 3, name: latin1Bytes("$7\r\nmessage\r\n") };
+export const SHARD_MESSAGE: MessageKind = { parts: 3, name: latin1Bytes("$8\r\nsmessage\r\n") };
+export const PATTERN_MESSAGE: MessageKind = { parts: 4, name: latin1Bytes("$8\r\npmessage\r\n") };
 
 /** Encodes what is shared. */
 const writer = new ReplyWriter();
 
-/** It refers to the bytes that it is made of, so it is valid as long as the publishing command runs. */
+const NO_BYTES: Uint8Array = new Uint8Array(0);
+
+/** One object for all messages: it refers to the bytes of the publishing command, and lasts no longer. */
 export class Message {
-  readonly #kind: Kind;
-  readonly #isShared: boolean;
-  readonly #pattern: Uint8Array | undefined;
-  readonly #buf: Uint8Array;
-  readonly #off: number;
-  readonly #len: number;
-  readonly #text: Uint8Array;
-  readonly #textOff: number;
-  readonly #textLen: number;
+  #kind: MessageKind = MESSAGE;
+  #isShared = false;
+  #pattern: Uint8Array | undefined;
+  #buf = NO_BYTES;
+  #off = 0;
+  #len = 0;
+  #text = NO_BYTES;
+  #textOff = 0;
+  #textLen = 0;
   #resp2: SharedChunk | undefined;
   #resp3: SharedChunk | undefined;
 
-  /** To `receivers` subscribers: the pattern where there is one, the channel in `buf`, the text. */
-  constructor(
-    kind: Kind,
-    receivers: number,
-    pattern: Uint8Array | undefined,
+  /** Becomes another: the channel in `buf`, and the text. */
+  set(
     buf: Uint8Array,
     off: number,
     len: number,
     text: Uint8Array,
     textOff: number,
     textLen: number,
-  ) {
-    this.#kind = kind;
-    this.#isShared = receivers > 1;
-    this.#pattern = pattern;
+  ): void {
     this.#buf = buf;
     this.#off = off;
     this.#len = len;
     this.#text = text;
     this.#textOff = textOff;
     this.#textLen = textLen;
+  }
+
+  /** Is to go to a topic's `receivers` subscribers, with the pattern where there is one. */
+  address(kind: MessageKind, receivers: number, pattern?: Uint8Array): void {
+    this.#kind = kind;
+    this.#isShared = receivers > 1;
+    this.#pattern = pattern;
+    this.#resp2 = this.#resp3 = undefined;
   }
 
   /** Adds it to what a client will be sent. */

@@ -4,7 +4,7 @@
  */
 import { globMatchAt } from "../bytes/glob.ts";
 import { hashBytes } from "../bytes/hash.ts";
-import { MESSAGE, Message, PATTERN_MESSAGE, SHARD_MESSAGE } from "./message.ts";
+import { MESSAGE, Message, type MessageKind, PATTERN_MESSAGE, SHARD_MESSAGE } from "./message.ts";
 import { type Topic, Topics } from "./topics.ts";
 
 /** Who can subscribe: a client. */
@@ -38,6 +38,7 @@ export class PubSub {
   readonly channels = new Topics<Subscriber>();
   readonly patterns = new Topics<Subscriber>();
   readonly shards = new Topics<Subscriber>();
+  readonly #message = new Message();
 
   /** Lets a subscriber listen to a topic; nothing happens where it does already. */
   subscribe(who: Subscriber, kind: Kind, buf: Uint8Array, off: number, len: number): void {
@@ -84,22 +85,14 @@ export class PubSub {
     textLen: number,
     hash = hashBytes(buf, off, len),
   ): number {
-    let receivers = 0;
     const channel = this.channels.find(buf, off, len, hash);
-    if (channel !== undefined) {
-      const { size } = channel.subscribers;
-      receivers += size;
-      send(channel, new Message(MESSAGE, size, undefined, buf, off, len, text, textOff, textLen));
-    }
+    if (channel === undefined && this.patterns.size === 0) return 0;
+    this.#message.set(buf, off, len, text, textOff, textLen);
+    let receivers = channel === undefined ? 0 : this.#send(channel, MESSAGE);
     if (this.patterns.size === 0) return receivers;
     for (const pattern of this.patterns) {
-      const { name, subscribers: { size } } = pattern;
-      if (!globMatchAt(name, buf, off, len, false)) continue;
-      receivers += size;
-      send(
-        pattern,
-        new Message(PATTERN_MESSAGE, size, name, buf, off, len, text, textOff, textLen),
-      );
+      if (!globMatchAt(pattern.name, buf, off, len, false)) continue;
+      receivers += this.#send(pattern, PATTERN_MESSAGE, pattern.name);
     }
     return receivers;
   }
@@ -116,15 +109,15 @@ export class PubSub {
   ): number {
     const channel = this.shards.find(buf, off, len, hash);
     if (channel === undefined) return 0;
-    const { size } = channel.subscribers;
-    send(
-      channel,
-      new Message(SHARD_MESSAGE, size, undefined, buf, off, len, text, textOff, textLen),
-    );
+    this.#message.set(buf, off, len, text, textOff, textLen);
+    return this.#send(channel, SHARD_MESSAGE);
+  }
+
+  #send({ subscribers }: Topic<Subscriber>, kind: MessageKind, pattern?: Uint8Array): number {
+    // Whoever is cut off for what waits for him leaves meanwhile.
+    const { size } = subscribers;
+    this.#message.address(kind, size, pattern);
+    for (const subscriber of subscribers) subscriber.deliver(this.#message);
     return size;
   }
-}
-
-function send(topic: Topic<Subscriber>, message: Message): void {
-  for (const subscriber of topic.subscribers) subscriber.deliver(message);
 }
