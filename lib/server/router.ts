@@ -378,7 +378,7 @@ export class Router {
       return this.#reject(client, command, "ERR Replica can't interact with the keyspace");
     }
     if (
-      (gates & GATE.paused) !== 0 &&
+      (gates & GATE.paused) !== 0 && client.feed === undefined &&
       (server.pause.all || this.#has(client, command, FLAGS.write | FLAGS.may_replicate))
     ) {
       server.pause.postpone(client);
