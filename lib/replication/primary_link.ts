@@ -54,7 +54,8 @@ export class PrimaryLink {
   readonly #server: Server;
   #conn: Deno.Conn | undefined;
   #connecting: AbortController | undefined;
-  #stopped = false;
+  /** Aborted when the link is ended for good. */
+  readonly #stop = new AbortController();
   /** Why we closed the connection ourselves. */
   #reason = "";
   /** Lets the next attempt begin. */
@@ -100,7 +101,7 @@ export class PrimaryLink {
 
   /** Ends the link for good. */
   stop(): void {
-    this.#stopped = true;
+    this.#stop.abort(new LinkError("the link was ended"));
     this.#close("");
     this.#wake?.();
   }
@@ -135,6 +136,10 @@ export class PrimaryLink {
     );
     // While its own command runs, the router sends it after that.
     if (this.#batch === undefined) client.connection.flush();
+  }
+
+  get #stopped(): boolean {
+    return this.#stop.signal.aborted;
   }
 
   get #address(): string {
@@ -203,7 +208,7 @@ export class PrimaryLink {
     } finally {
       this.#connecting = undefined;
     }
-    if (this.#stopped) throw new LinkError("The link was ended");
+    this.#stop.signal.throwIfAborted();
     log.notice("Non blocking connect for SYNC fired the event.");
     return new PrimarySocket(this.#conn, (count) => {
       time.refresh();
@@ -251,7 +256,7 @@ export class PrimaryLink {
       server,
       answer,
       (on) => this.#setState(on ? "loading" : "sync"),
-      () => this.#stopped,
+      this.#stop.signal,
     );
     await this.sync.receive(socket);
     this.sync = undefined;

@@ -274,8 +274,10 @@ export class Replicas {
     const { config: { values }, log } = this.#server;
     const replication = this.#replication;
     this.#seconds++;
+    // A replica that is to take over has nothing left to get: that must not change by itself.
+    const failsOver = this.#server.failover.state !== "no-failover";
     if (
-      this.attached.size > 0 && !replication.isReplica &&
+      this.attached.size > 0 && !replication.isReplica && !failsOver &&
       this.#seconds % values["repl-ping-replica-period"] === 0
     ) {
       replication.stream.append(PING);

@@ -29,19 +29,19 @@ export class SyncLoad {
   readonly #answer: FullAnswer;
   /** Told when a file begins to be loaded, which keeps us from the socket, and when that has ended. */
   readonly #onLoading: (on: boolean) => void;
-  /** Whether the link was ended meanwhile. */
-  readonly #isStopped: () => boolean;
+  /** Aborted when the link is ended meanwhile. */
+  readonly #signal: AbortSignal;
 
   constructor(
     server: Server,
     answer: FullAnswer,
     onLoading: (on: boolean) => void,
-    isStopped: () => boolean,
+    signal: AbortSignal,
   ) {
     this.#server = server;
     this.#answer = answer;
     this.#onLoading = onLoading;
-    this.#isStopped = isStopped;
+    this.#signal = signal;
   }
 
   /**
@@ -81,15 +81,15 @@ export class SyncLoad {
         this.readBytes += bytes.length;
         await file.write([bytes]);
       });
-      this.#checkRunning();
+      this.#signal.throwIfAborted();
       // Its file would take the place of this one.
       persistence.abortSave();
-      await file.complete(new AbortController().signal);
+      await file.complete(this.#signal);
     } catch (error) {
       file.discard();
       throw error;
     }
-    this.#checkRunning();
+    this.#signal.throwIfAborted();
     this.#leaveHistory();
     this.#onLoading(true);
     const path = join(dir, dbfilename);
@@ -116,7 +116,7 @@ export class SyncLoad {
     const piece = new Uint8Array(LOAD_BYTES);
     while (!loader.done) {
       const count = await file.read(piece);
-      this.#checkRunning();
+      this.#signal.throwIfAborted();
       if (count === null) break;
       this.#push(loader, piece.subarray(0, count));
       await new Promise((resolve) => setImmediate(resolve));
@@ -162,7 +162,7 @@ export class SyncLoad {
       this.#push(loader, bytes);
     });
     loader.finish();
-    this.#checkRunning();
+    this.#signal.throwIfAborted();
     return loader;
   }
 
@@ -252,9 +252,5 @@ export class SyncLoad {
     }
     effects.dirty = dirty;
     tracking.flushed(clients.values());
-  }
-
-  #checkRunning(): void {
-    if (this.#isStopped()) throw new LinkError("The link was ended");
   }
 }

@@ -43,6 +43,8 @@ export class Cron {
   readonly commandRate = new Rate();
   readonly inputRate = new Rate();
   readonly outputRate = new Rate();
+  readonly replicationInputRate = new Rate();
+  readonly replicationOutputRate = new Rate();
   readonly #server: Server;
   #interval: ReturnType<typeof setInterval> | undefined;
   #sampledMs = 0;
@@ -92,6 +94,8 @@ export class Cron {
       this.commandRate.sample(stats.commands, startMs);
       this.inputRate.sample(stats.inputBytes, startMs);
       this.outputRate.sample(stats.outputBytes, startMs);
+      this.replicationInputRate.sample(stats.replicationInputBytes, startMs);
+      this.replicationOutputRate.sample(stats.replicaOutputBytes, startMs);
       stats.peakMemoryBytes = Math.max(stats.peakMemoryBytes, server.usedMemory);
     }
     server.router.settle();

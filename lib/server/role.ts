@@ -14,7 +14,8 @@ const UNBLOCKED =
 export function becomeReplica(server: Server, primary: HostPort, failover = false): void {
   const { replication, config, log } = server;
   const wasPrimary = !replication.isReplica;
-  replication.link?.stop();
+  const { link: before } = replication;
+  before?.stop();
   for (const client of server.clients.values()) {
     if (client.blocked === undefined) continue;
     server.blocking.fail(client, UNBLOCKED);
@@ -30,7 +31,8 @@ export function becomeReplica(server: Server, primary: HostPort, failover = fals
     // Whoever takes over from us begins by selecting one.
     replication.selected = 0;
   }
-  follow(server, primary, failover);
+  const link = follow(server, primary, failover);
+  link.downSinceMs = before?.isUp ? server.time.nowMs : before?.downSinceMs;
 }
 
 /** At the start, before a file is loaded: the role that the configuration says. */
@@ -50,13 +52,14 @@ export function startReplicating(server: Server): void {
   if (replication.link !== undefined) runLink(server, replication.link);
 }
 
-function follow(server: Server, primary: HostPort, failover: boolean): void {
+function follow(server: Server, primary: HostPort, failover: boolean): PrimaryLink {
   const { replication } = server;
   const link = new PrimaryLink(server, primary, failover);
   replication.link = link;
   replication.propagation.active = false;
   applyRole(server);
   runLink(server, link);
+  return link;
 }
 
 function runLink(server: Server, link: PrimaryLink): void {

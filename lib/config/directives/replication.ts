@@ -11,7 +11,9 @@ export const REPLICATION = {
   "replica-serve-stale-data": yesNo(true, { alias: "slave-serve-stale-data" }),
   "replica-read-only": yesNo(true, { alias: "slave-read-only" }),
   "replica-ignore-maxmemory": yesNo(true, { alias: "slave-ignore-maxmemory" }),
-  "replica-ignore-disk-write-errors": yesNo(false),
+  "replica-ignore-disk-write-errors": yesNo(false, {
+    accepted: "a replica applies what its primary sends, whether it can save it or not",
+  }),
   "replica-lazy-flush": yesNo(false, {
     alias: "slave-lazy-flush",
     accepted: "values are freed where they are dropped",
