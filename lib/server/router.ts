@@ -236,7 +236,8 @@ export class Router {
       }
     }
     if (propagates) {
-      const changed = this.#server.effects.dirty !== dirty;
+      // SAVE makes it 0.
+      const changed = this.#server.effects.dirty > dirty;
       this.#propagation.ended(client.db.number, args, changed, client.transaction === undefined);
     }
     // A command that waits is counted when its wait ends.

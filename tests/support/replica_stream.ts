@@ -149,8 +149,10 @@ export class StreamPair implements AsyncDisposable {
     const own = { "repl-diskless-sync-delay": "0", "repl-ping-replica-period": "3600" };
     const args = Object.entries({ ...own, ...config }).flatMap(([k, v]) => [`--${k}`, v]);
     const redis = stack.use(await startRedis({ args }));
+    const dir = await Deno.makeTempDir({ prefix: "redino_propagation_" });
+    stack.defer(() => Deno.remove(dir, { recursive: true }));
     const redino = stack.use(
-      await serve({ port: 0, save: "", "enable-debug-command": "yes", ...own, ...config }),
+      await serve({ port: 0, save: "", dir, "enable-debug-command": "yes", ...own, ...config }),
     );
     const expected = stack.use(await ReplicaStream.attach(redis.port));
     const actual = stack.use(await ReplicaStream.attach(redino.port));
