@@ -7,7 +7,7 @@ import { type RunningServer, serve, type ServeOptions } from "../lib/mod.ts";
 import { eventually } from "./support/eventually.ts";
 import { FakePrimary, type FakeReplica, HISTORY, rdbOf, stream } from "./support/fake_primary.ts";
 import { info } from "./support/replication.ts";
-import { RespClient } from "./support/resp_client.ts";
+import { RespClient, show } from "./support/resp_client.ts";
 
 interface Linked extends AsyncDisposable {
   readonly primary: FakePrimary;
@@ -415,4 +415,129 @@ Deno.test("a replica that may be written to removes keys that have expired when 
   assertEquals(await client.ask("GET", "k"), "nil$");
   assertEquals(await client.ask("INCR", "k"), ":1");
   assertEquals(await client.ask("PTTL", "k"), ":-1");
+});
+
+/** Begins a full sync as of offset 5 in a history, and stops in the middle of it. */
+async function beginSync(
+  primary: FakePrimary,
+  history: string,
+): Promise<() => Promise<FakeReplica>> {
+  const { replica } = await primary.greet();
+  const rdb = rdbOf("new", "data");
+  await replica.say(`+FULLRESYNC ${history} 5\r\n$${rdb.length}\r\n`);
+  await replica.say(rdb.subarray(0, 20));
+  return async () => {
+    await replica.say(rdb.subarray(20));
+    await replica.hearAckOf(5);
+    return replica;
+  };
+}
+
+const LOADING = "-LOADING Redis is loading the dataset in memory";
+
+for (
+  const [load, history, meanwhile, field] of [
+    ["disabled", HISTORY, '"data"', undefined],
+    ["on-empty-db", HISTORY, '"data"', undefined],
+    ["swapdb", HISTORY, '"data"', "async_loading"],
+    ["swapdb", "b".repeat(40), LOADING, "loading"],
+  ] as const
+) {
+  const which = history === HISTORY ? "the same history" : "another history";
+  Deno.test(`while ${which} comes, clients are answered ${meanwhile} (repl-diskless-load ${load})`, async () => {
+    await using linked = await link({ "repl-diskless-load": load });
+    const { primary, client } = linked;
+    const first = await synchronized(primary, 0);
+    const set = stream(["SET", "old", "data"]);
+    await first.say(set);
+    await first.hearAckOf(set.length);
+    using blocked = await RespClient.connect(linked.server.port);
+    await blocked.post("BLPOP", "new", 0);
+    first.close();
+    const finish = await beginSync(primary, history);
+    await eventually(async () =>
+      (await info(client, "replication")).get("master_sync_read_bytes") === "20"
+    );
+    const persistence = await info(client, "persistence");
+    for (const name of ["loading", "async_loading"]) {
+      assertEquals(persistence.get(name), name === field ? "1" : "0");
+    }
+    assertEquals(await client.ask("GET", "old"), meanwhile);
+    const replicaOf = await client.ask("REPLICAOF", "127.0.0.1", "1");
+    if (field !== undefined) assertEquals(replicaOf, LOADING);
+    else await client.send("REPLICAOF", "127.0.0.1", primary.port);
+    if (field === undefined) return;
+    await client.send("WATCH", "new");
+    await finish();
+    assertEquals(await client.ask("GET", "old"), "nil$");
+    assertEquals(await client.ask("GET", "new"), '"data"');
+  });
+}
+
+Deno.test("an empty replica may load what comes as it comes", async () => {
+  await using linked = await link({ "repl-diskless-load": "on-empty-db" });
+  const { primary, client, log } = linked;
+  const finish = await beginSync(primary, HISTORY);
+  await eventually(async () =>
+    (await info(client, "replication")).get("master_sync_read_bytes") === "20"
+  );
+  assertEquals(await client.ask("GET", "new"), LOADING);
+  assertMatch(await client.ask("ROLE"), /"sync" :-1/);
+  await finish();
+  assertEquals(await client.ask("GET", "new"), '"data"');
+  assert(log.some((line) => line.includes("bytes from master to parser")));
+  const persistence = await info(client, "persistence");
+  assertEquals([persistence.get("loading"), persistence.get("async_loading")], ["0", "0"]);
+});
+
+Deno.test("databases that are exchanged are other ones to WATCH, to blocked clients and to those that selected them", async () => {
+  await using linked = await link({ "repl-diskless-load": "swapdb" });
+  const { primary, client } = linked;
+  const first = await synchronized(primary, 0);
+  using watching = await RespClient.connect(linked.server.port);
+  await watching.send("WATCH", "new");
+  await watching.send("MULTI");
+  await watching.send("PING");
+  using reading = await RespClient.connect(linked.server.port);
+  await reading.post("XREAD", "BLOCK", 0, "STREAMS", "new", 0);
+  await eventually(async () => (await info(client, "clients")).get("blocked_clients") === "1");
+  first.close();
+  await (await beginSync(primary, HISTORY))();
+  assertEquals(await watching.ask("EXEC"), "nil*");
+  assertEquals(await watching.ask("GET", "new"), '"data"');
+  // It is no stream.
+  assertEquals((await info(client, "clients")).get("blocked_clients"), "1");
+});
+
+Deno.test("a replica has what its primary has, whatever its maxmemory, unless it is to keep to that", async () => {
+  await using linked = await link({ maxmemory: 1, "maxmemory-policy": "allkeys-lru" });
+  const { primary, client } = linked;
+  const replica = await synchronized(primary, 0);
+  const set = stream(["SET", "k", "v"]);
+  await replica.say(set);
+  await replica.hearAckOf(set.length);
+  assertEquals(await client.ask("GET", "k"), '"v"');
+  await client.send("CONFIG", "SET", "replica-ignore-maxmemory", "no");
+  await eventually(async () => await client.ask("DBSIZE") === ":0");
+});
+
+Deno.test("CLIENT KILL TYPE master breaks the link, which comes back", async () => {
+  await using linked = await link();
+  const { primary, client } = linked;
+  const replica = await synchronized(primary, 3);
+  assertEquals(await client.ask("CLIENT", "KILL", "TYPE", "normal"), ":0");
+  assertEquals(await client.ask("CLIENT", "KILL", "TYPE", "master"), ":1");
+  while ((await replica.hear()).length > 0);
+  const { psync } = await primary.greet();
+  assertEquals(psync, ["PSYNC", HISTORY, "4"]);
+});
+
+Deno.test("MONITOR shows what the primary sends", async () => {
+  await using linked = await link();
+  const replica = await synchronized(linked.primary, 0);
+  using monitor = await RespClient.connect(linked.server.port);
+  await monitor.send("MONITOR");
+  await replica.say(stream(["SELECT", "2"], ["SET", "k", "v"]));
+  assertMatch(show(await monitor.read()), /^\+[\d.]+ \[2 127\.0\.0\.1:\d+\] "SELECT" "2"$/);
+  assertMatch(show(await monitor.read()), /^\+[\d.]+ \[2 127\.0\.0\.1:\d+\] "SET" "k" "v"$/);
 });
