@@ -220,6 +220,26 @@ Deno.test("Streams of each type load, with groups and what is pending", async ()
   }
 });
 
+Deno.test("A stream's groups and consumers load in whatever order they come", async () => {
+  const consumer = (name: string) => new RdbBuilder().string(name).raw("12345678", 0).bytes;
+  const group = (name: string, ...consumers: string[]) =>
+    new RdbBuilder().string(name).raw(0, 0, 0, consumers.length, ...consumers.map(consumer)).bytes;
+  const groups = [group("b", "y", "x", "yy"), group("c"), group("a", "z")];
+  const streamOf = (...all: Uint8Array[]) =>
+    rdbFile(9, new RdbBuilder().key(15, "s").raw(0, 0, 0, 0, all.length, ...all));
+  await using redino = await loaded(streamOf(...groups));
+  const { client, server } = redino;
+  const names = async (...command: string[]) =>
+    [...(await client.ask(...command)).matchAll(/"name" "(\w+)"/g)].map(([, name]) => name);
+  assertEquals(await names("XINFO", "GROUPS", "s"), ["a", "b", "c"]);
+  assertEquals(await names("XINFO", "CONSUMERS", "s", "b"), ["x", "y", "yy"]);
+  assertEquals(await client.ask("XGROUP", "DELCONSUMER", "s", "b", "y"), ":0");
+  assertEquals(await client.ask("XGROUP", "DESTROY", "s", "c"), ":1");
+  assertThrows(() => load(server, streamOf(...groups, group("b"))), RdbError, "groups");
+  assertThrows(() => load(server, streamOf(group("b", "y", "x", "y"))), RdbError, "consumers");
+  assertEquals(server.dbs[0]!.arena.usedBytes, 0);
+});
+
 redisTest("What is built by hand is what redis-server understands by it", async () => {
   await using process = await startRedis();
   const redis = await RespClient.connect(process.port);

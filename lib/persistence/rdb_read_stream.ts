@@ -47,6 +47,7 @@ export function readStream(input: RdbInput, type: number, arena: Arena): Stream 
       stream.entriesAdded = readCount(input);
     }
     for (let left = input.count(1); left > 0; left--) readGroup(input, type, stream);
+    if (!stream.groups.order()) input.fail("Two of a stream's groups have one name");
     return stream;
   } catch (error) {
     stream.free();
@@ -116,17 +117,14 @@ function validateBlock(buf: Uint8Array, off: number, bytes: number): number {
 
 function readGroup(input: RdbInput, type: number, stream: Stream): void {
   input.string(text);
-  const { groups } = stream;
-  if (groups.find(text.buf, text.off, text.len) !== undefined) {
-    input.fail("Two of a stream's groups have one name");
-  }
   const name = text.buf.slice(text.off, text.off + text.len);
   readId(input, id);
   const read = type === RDB_TYPE.streamListpacks ? entriesUpTo(stream, id) : readCount(input);
   const group = new Group(name, stream.arena, id, read);
-  groups.add(group);
+  stream.groups.push(group);
   readPending(input, group);
   for (let left = input.count(1); left > 0; left--) readConsumer(input, type, group);
+  if (!group.consumers.order()) input.fail("Two of a group's consumers have one name");
   const { pending } = group;
   for (let place = pending.first; place !== NO_RECORD; place = pending.next(place)) {
     if (group.consumerOf(place) === undefined) input.fail("A pending entry has no consumer");
@@ -147,11 +145,8 @@ function readPending(input: RdbInput, group: Group): void {
 
 function readConsumer(input: RdbInput, type: number, group: Group): void {
   input.string(text);
-  if (group.consumers.find(text.buf, text.off, text.len) !== undefined) {
-    input.fail("Two consumers of a group have one name");
-  }
   const name = text.buf.slice(text.off, text.off + text.len);
-  const consumer = group.addConsumer(name, readTime(input));
+  const consumer = group.pushConsumer(name, readTime(input));
   // Where it is not told, the time at which it last asked is the best guess.
   consumer.activeMs = type === RDB_TYPE.streamListpacks3 ? readTime(input) : consumer.seenMs;
   for (let left = input.count(ID_BYTES); left > 0; left--) {

@@ -214,7 +214,7 @@ export class RecordWalk {
     return compressed === Infinity ? Infinity : this.#lengthEnd(compressed) + bytes;
   }
 
-  /** One part of a module's value after another, up to the end mark. */
+  /** One part of a module's value after another up to the end mark; the walk goes along. */
   #moduleValueEnd(at: number): number {
     for (;;) {
       at = this.#lengthEnd(at);
@@ -239,6 +239,7 @@ export class RecordWalk {
           this.#fail(`There is no part ${this.#length} of a module's value`, at);
       }
       if (at >= this.#end) return Infinity;
+      this.at = at;
     }
   }
 

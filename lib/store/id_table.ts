@@ -21,6 +21,10 @@ const FIRST_RECORDS = 4;
 
 export const NO_RECORD = -1;
 
+/** What every table begins with: many, those of idle consumers, stay empty. */
+const NO_WORDS = new Int32Array(0);
+const NO_BYTES = new Uint8Array(0);
+
 export class IdTable {
   /** How many records there are. */
   count = 0;
@@ -28,9 +32,9 @@ export class IdTable {
   readonly recordWords: number;
 
   /** By chunk: its block, how many records it has, and how many it has room for. */
-  #refs = new Int32Array(2);
-  #counts = new Uint8Array(2);
-  #rooms = new Uint8Array(2);
+  #refs = NO_WORDS;
+  #counts = NO_BYTES;
+  #rooms = NO_BYTES;
   #chunks = 0;
 
   constructor(arena: Arena, recordWords: number) {
@@ -233,7 +237,7 @@ export class IdTable {
 
   #insertChunk(chunk: number, room: number): void {
     if (this.#chunks === this.#refs.length) {
-      const length = 2 * this.#chunks;
+      const length = Math.max(2, 2 * this.#chunks);
       this.#refs = grown(this.#refs, new Int32Array(length));
       this.#counts = grown(this.#counts, new Uint8Array(length));
       this.#rooms = grown(this.#rooms, new Uint8Array(length));

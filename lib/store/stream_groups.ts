@@ -40,6 +40,20 @@ export class ByName<T extends { readonly name: Uint8Array }> {
     this.items.splice(this.#search(item.name, 0, item.name.length), 0, item);
   }
 
+  /** Adds an item in no order, for many of them: {@link ByName.order} must follow before all else. */
+  push(item: T): void {
+    this.items.push(item);
+  }
+
+  /** Puts all items in order after {@link ByName.push}; returns whether each name is there once. */
+  order(): boolean {
+    const { items } = this;
+    items.sort((a, b) => compareBytes(a.name, b.name, 0, b.name.length));
+    return items.every(({ name }, i) =>
+      i === 0 || compareBytes(items[i - 1]!.name, name, 0, name.length) < 0
+    );
+  }
+
   remove(item: T): void {
     this.items.splice(this.#search(item.name, 0, item.name.length), 1);
   }
@@ -97,10 +111,22 @@ export class Group {
   }
 
   addConsumer(name: Uint8Array, nowMs: number): Consumer {
+    const consumer = this.#newConsumer(name, nowMs);
+    this.consumers.add(consumer);
+    return consumer;
+  }
+
+  /** {@link Group.addConsumer} in no order: the consumers must be put in order then. */
+  pushConsumer(name: Uint8Array, nowMs: number): Consumer {
+    const consumer = this.#newConsumer(name, nowMs);
+    this.consumers.push(consumer);
+    return consumer;
+  }
+
+  #newConsumer(name: Uint8Array, nowMs: number): Consumer {
     const slot = this.#freeSlots.pop() ?? this.#bySlot.length;
     const consumer = new Consumer(name, slot, this.#arena, nowMs);
     this.#bySlot[slot] = consumer;
-    this.consumers.add(consumer);
     return consumer;
   }
 
