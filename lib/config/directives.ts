@@ -43,12 +43,7 @@ export const FILE_ONLY: Readonly<Record<string, string>> = {
 
 /** Directives whose part of the server is still to come, by what it waits for: taken out as it comes. */
 const NOT_YET: Readonly<Record<string, readonly DirectiveName[]>> = {
-  "no persistence yet": [
-    "save",
-    "dbfilename",
-    "rdbcompression",
-    "rdbchecksum",
-    "stop-writes-on-bgsave-error",
+  "there is no append-only file": [
     "appendonly",
     "appendfilename",
     "appenddirname",
@@ -60,7 +55,6 @@ const NOT_YET: Readonly<Record<string, readonly DirectiveName[]>> = {
     "aof-use-rdb-preamble",
     "aof-timestamp-enabled",
   ],
-  "no replication yet": [],
   "no ACL users yet": ["aclfile", "acllog-max-len", "acl-pubsub-default"],
   "no scripts yet": ["busy-reply-threshold"],
   "only for the link to a primary: Deno's TLS asks clients for no certificate": [

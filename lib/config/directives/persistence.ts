@@ -2,7 +2,7 @@
 import { INT64_MAX, INT_MAX, integer, memory, oneOf, text, yesNo } from "../kinds.ts";
 import { directory, savePoints } from "../special_kinds.ts";
 
-const WHOLE_SYNC = "files are synced when they are complete";
+const NO_FILE = "there is no append-only file";
 
 export const PERSISTENCE = {
   "dir": directory({ protected: true }),
@@ -15,7 +15,7 @@ export const PERSISTENCE = {
   "rdbcompression": yesNo(true),
   "rdbchecksum": yesNo(true, { immutable: true }),
   "rdb-del-sync-files": yesNo(false),
-  "rdb-save-incremental-fsync": yesNo(true, { accepted: WHOLE_SYNC }),
+  "rdb-save-incremental-fsync": yesNo(true),
   "rdb-key-save-delay": integer(0, -(2 ** 31), INT_MAX, {
     hidden: true,
     accepted: "for Redis's own tests",
@@ -47,8 +47,8 @@ export const PERSISTENCE = {
   "aof-load-truncated": yesNo(true),
   "aof-use-rdb-preamble": yesNo(true),
   "aof-timestamp-enabled": yesNo(false),
-  "aof-rewrite-incremental-fsync": yesNo(true, { accepted: WHOLE_SYNC }),
-  "aof-disable-auto-gc": yesNo(false, { accepted: "files that are replaced are removed" }),
+  "aof-rewrite-incremental-fsync": yesNo(true, { accepted: NO_FILE }),
+  "aof-disable-auto-gc": yesNo(false, { accepted: NO_FILE }),
 };
 
 function notAPath(name: string, what: string): (value: string) => string | undefined {
