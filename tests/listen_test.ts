@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertRejects, assertStringIncludes } from "@std/assert";
 import { serve } from "../lib/mod.ts";
 import { ListenError } from "../lib/server/listen.ts";
+import { selfSigned } from "./support/certificate.ts";
 import { startPair } from "./support/differential.ts";
 import { eventually } from "./support/eventually.ts";
 import { RespClient } from "./support/resp_client.ts";
@@ -141,28 +142,6 @@ Deno.test({
     }
   },
 });
-
-/** A self-signed certificate for localhost, made by openssl; undefined where there is none. */
-async function selfSigned(
-  dir: string,
-  name = "own",
-): Promise<{ cert: string; key: string } | undefined> {
-  const [cert, key] = [`${dir}/${name}.crt`, `${dir}/${name}.key`];
-  // deno-fmt-ignore
-  const args = [
-    "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-    "-keyout", key, "-out", cert, "-days", "2", "-subj", "/CN=localhost",
-    "-addext", "subjectAltName=DNS:localhost", "-addext", "basicConstraints=critical,CA:FALSE",
-  ];
-  try {
-    const { success } = await new Deno.Command("openssl", { args, stdout: "null", stderr: "null" })
-      .output();
-    return success ? { cert, key } : undefined;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  }
-}
 
 Deno.test("tls-port serves TLS with the certificate, beside TCP", async () => {
   const dir = await Deno.makeTempDir({ prefix: "redino_tls_" });

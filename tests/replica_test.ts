@@ -1,9 +1,10 @@
 /** Redino as a replica of redis-server: full and partial synchronisation, and what clients see of it. */
-import { assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { selfSigned } from "./support/certificate.ts";
 import { eventually } from "./support/eventually.ts";
 import { startProxy } from "./support/proxy.ts";
 import { startReplica } from "./support/redino_replica.ts";
-import { type RedisProcess, startRedis } from "./support/redis.ts";
+import { freePort, type RedisProcess, startRedis } from "./support/redis.ts";
 import { assertSameData, caughtUp, info, writeSome } from "./support/replication.ts";
 import { RespClient } from "./support/resp_client.ts";
 import { seeded } from "./support/rng.ts";
@@ -165,4 +166,31 @@ redisTest("a replica without its primary serves its data, unless it is not to", 
   proxy.stall(false);
   await caughtUp(writer, client);
   assertEquals(await client.ask("GET", "k"), '"v"');
+});
+
+redisTest("a replica speaks TLS with its primary, and shows its certificate", async () => {
+  await using stack = new AsyncDisposableStack();
+  const dir = await Deno.makeTempDir({ prefix: "redino_tls_" });
+  stack.defer(() => Deno.remove(dir, { recursive: true }));
+  const pem = await selfSigned(dir);
+  assert(pem !== undefined, "openssl makes this test's certificate, and is not there");
+  const tlsPort = freePort();
+  const files = ["--tls-cert-file", pem.cert, "--tls-key-file", pem.key];
+  // It asks its clients for a certificate, too.
+  await using primary = await startPrimary([
+    ...["--tls-port", String(tlsPort), "--tls-ca-cert-file", pem.cert, ...files],
+    ...["--requirepass", "secret"],
+  ]);
+  using writer = await RespClient.connect(primary.port);
+  await writer.send("AUTH", "secret");
+  await writer.send("SET", "k", "v");
+  await using replica = await startReplica(tlsPort, {
+    "tls-replication": true,
+    "tls-cert-file": pem.cert,
+    "tls-key-file": pem.key,
+    "tls-ca-cert-file": pem.cert,
+    masterauth: "secret",
+  });
+  await caughtUp(writer, replica.client);
+  await assertSameData(writer, replica.client);
 });
