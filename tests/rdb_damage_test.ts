@@ -193,7 +193,7 @@ redisTest("Every flipped bit of a file is found by its checksum at the latest", 
   const file = (await redisFile(false)).slice();
   // Zeros in place of a checksum say that there is none.
   await seeded((rng) => {
-    for (let i = 0; i < 300; i++) {
+    for (let i = 0; i < 150; i++) {
       const at = rng.int(0, file.length - 1);
       const bit = 1 << rng.int(0, 7);
       file[at]! ^= bit;

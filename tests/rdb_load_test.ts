@@ -370,6 +370,30 @@ Deno.test("A wrong checksum is found, unless it is not asked for or not there", 
   assertEquals(load(redino.server, rdbFile(4, records)).keysLoaded, 1);
 });
 
+Deno.test("An error tells what was being read", async () => {
+  await using redino = await startRedino();
+  const file = rdbFile(
+    10,
+    new RdbBuilder().raw(0xfa).string("name").string("value").raw(0xfe, 3)
+      .key(1, 'a\n"key').length(2).string("a").string("b"),
+  );
+  const cut = (bytes: number) => {
+    const part = file.subarray(0, bytes);
+    return assertThrows(() => load(redino.server, part), RdbError).message;
+  };
+  const early = (bytes: number) => `The data ends too early at byte ${bytes} of test.rdb`;
+  assertEquals(cut(4), `${early(4)} while reading the file's header`);
+  assertEquals(cut(9), early(9));
+  assertEquals(cut(12), `${early(12)} while reading a record of type 250`);
+  assertEquals(cut(21), early(21));
+  assertEquals(cut(24), `${early(24)} while reading a key (type list) of database 3`);
+  assertEquals(
+    cut(34),
+    `${early(34)} while reading key "a\\x0a\\x22key" (type list) of database 3`,
+  );
+  assertEquals(cut(40), `${early(40)} while reading the checksum`);
+});
+
 Deno.test("Nobody is told of keys that are loaded", async () => {
   await using redino = await startRedino({ "notify-keyspace-events": "KEAn" });
   const events: string[] = [];

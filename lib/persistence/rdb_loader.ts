@@ -14,7 +14,7 @@ import type { KeyspaceListener } from "../store/events.ts";
 import { OPCODE, RDB_HEADER_BYTES, RDB_MAGIC, RDB_NEWEST } from "./rdb_format.ts";
 import { checksumIs, RdbError, RdbInput, RdbString } from "./rdb_input.ts";
 import { moduleName, typeName, type ValueLimits, ValueReader } from "./rdb_read.ts";
-import { recordParts, RecordWalk } from "./rdb_skip.ts";
+import { CHECKSUM_BYTES, recordParts, RecordWalk } from "./rdb_skip.ts";
 
 export { RdbError } from "./rdb_input.ts";
 
@@ -45,9 +45,12 @@ export interface LoadLog {
 
 export interface RdbLoaderOptions {
   readonly dbs: readonly Database[];
-  /** The time, in ms since the epoch: keys that expire before are dropped … */
+  /**
+   * The time, in ms since the epoch: keys that expire before are dropped. They are not if replicas may go
+   * on from where the file stands: they must be told, so those keys go afterwards, as others do …
+   */
   readonly nowMs: number;
-  /** … but for a replica, which waits for its primary's DEL. */
+  /** … and not for a replica, which waits for its primary's DEL. */
   readonly keepExpired: boolean;
   /** The thresholds of the values' encodings: the configuration's values. */
   readonly limits: ValueLimits;
@@ -95,8 +98,6 @@ export class RdbLoader {
   #expiryMs = NO_EXPIRY;
   #idleSeconds = -1;
   #frequency = -1;
-  /** What is being read, for errors. */
-  #record = "";
 
   constructor(options: RdbLoaderOptions) {
     this.#options = options;
@@ -120,7 +121,7 @@ export class RdbLoader {
       this.#load();
     } catch (error) {
       if (!(error instanceof RdbError)) throw error;
-      throw new RdbError(error.reason, error.offset, this.#options.source, this.#record);
+      throw new RdbError(error.reason, error.offset, this.#options.source, this.#record());
     } finally {
       context.listener = listener;
     }
@@ -131,7 +132,7 @@ export class RdbLoader {
   finish(): void {
     if (this.done) return;
     const offset = this.#base + this.#end;
-    throw new RdbError("The data ends too early", offset, this.#options.source, this.#record);
+    throw new RdbError("The data ends too early", offset, this.#options.source, this.#record());
   }
 
   /** Puts bytes behind those that are there, which move to the buffer's beginning. */
@@ -158,7 +159,6 @@ export class RdbLoader {
     while (!this.done && this.#start < this.#end) {
       const type = this.#buf[this.#start]!;
       if (!this.#walking) {
-        this.#record = "";
         walk.start(this.#parts![type] ?? this.#refuse(type), this.#start + 1);
         this.#walking = true;
       }
@@ -180,7 +180,6 @@ export class RdbLoader {
 
   /** Reads magic and version; false if they are not all there. */
   #readHeader(): boolean {
-    this.#record = "the file's header";
     if (this.#end < RDB_HEADER_BYTES) return false;
     const head = latin1(this.#buf, 0, RDB_HEADER_BYTES);
     const version = head.slice(RDB_MAGIC.length);
@@ -200,17 +199,34 @@ export class RdbLoader {
     throw new RdbError(`${typeName(type)} cannot be read`, this.#base + this.#start);
   }
 
-  /** Compares the checksum, where there is one, with what the bytes before it have. */
+  /** Ends the file, if it has the checksum that its bytes have, or none. */
   #finishFile(input: RdbInput): void {
+    if (input.at < input.end && this.#options.verifyChecksum) {
+      const at = input.skip(CHECKSUM_BYTES);
+      let written = 0;
+      for (let i = 0; i < CHECKSUM_BYTES; i++) written |= input.buf[at + i]!;
+      if (written !== 0 && !checksumIs(this.#crc, input.buf, at)) {
+        throw new RdbError("Wrong checksum: the data is damaged", this.#base + at);
+      }
+    }
     this.done = true;
-    if (input.at === input.end) return;
-    this.#record = "the checksum";
-    const at = input.skip(8);
-    let written = 0;
-    for (let i = 0; i < 8; i++) written |= input.buf[at + i]!;
-    if (written === 0 || !this.#options.verifyChecksum) return;
-    if (checksumIs(this.#crc, input.buf, at)) return;
-    throw new RdbError("Wrong checksum: the data is damaged", this.#base + at);
+  }
+
+  /** What is being read, for errors: as much of it as can be told. */
+  #record(): string {
+    if (this.#parts === undefined) return "the file's header";
+    const type = this.#buf[this.#start];
+    if (this.#start === this.#end || type === undefined) return "";
+    if (this.#parts[type] === undefined) return "";
+    if (type === OPCODE.eof) return "the checksum";
+    if (type >= OPCODE.slotInfo) return `a record of type ${type}`;
+    const of = `(${typeName(type)}) of database ${this.#db.number}`;
+    try {
+      this.#input.open(this.#buf, this.#start + 1, this.#end).string(this.#key);
+      return `key "${shown(this.#key)}" ${of}`;
+    } catch {
+      return `a key ${of}`;
+    }
   }
 
   // ---- keys ----------------------------------------------------------------------------------------
@@ -218,20 +234,16 @@ export class RdbLoader {
   #loadKey(type: number, input: RdbInput): void {
     const key = this.#key;
     const db = this.#db;
-    const { keepExpired, nowMs } = this.#options;
+    const { nowMs } = this.#options;
+    const keepExpired = this.#options.keepExpired || this.aux.has("repl-id");
     input.string(key);
-    try {
-      if (!keepExpired && this.#expiryMs !== NO_EXPIRY && this.#expiryMs < nowMs) {
-        this.keysExpired++;
-      } else if (!this.#reader.read(input, type, db)) {
-        this.emptyKeysSkipped++;
-        this.#options.log.notice(`Skipping empty key: ${shown(key)}`);
-      } else {
-        this.#add(db);
-      }
-    } catch (error) {
-      this.#record = `key "${shown(key)}" (${typeName(type)}) of database ${db.number}`;
-      throw error;
+    if (!keepExpired && this.#expiryMs !== NO_EXPIRY && this.#expiryMs < nowMs) {
+      this.keysExpired++;
+    } else if (!this.#reader.read(input, type, db)) {
+      this.emptyKeysSkipped++;
+      this.#options.log.notice(`Skipping empty key: ${shown(key)}`);
+    } else {
+      this.#add(db);
     }
     this.#expiryMs = NO_EXPIRY;
     this.#idleSeconds = -1;
