@@ -78,7 +78,9 @@ export class SyncSnapshots {
   /** Begins a snapshot if replicas wait, and have waited for others to come as long as they should. */
   startIfDue(): void {
     const { config: { values }, persistence, time } = this.#server;
-    if (persistence.busy || persistence.loading !== undefined) return;
+    if (this.#running !== undefined || persistence.busy || persistence.loading !== undefined) {
+      return;
+    }
     const waiting = this.#waiting();
     if (waiting.length === 0) return;
     const most = values["repl-diskless-sync-max-replicas"];
@@ -145,8 +147,10 @@ export class SyncSnapshots {
     }
   }
 
-  #end(run: Run): void {
-    if (this.#running === run) this.#running = undefined;
+  /** The snapshot has ended; those that came meanwhile may have theirs. */
+  #end(): void {
+    this.#running = undefined;
+    this.startIfDue();
   }
 
   // ---- through the file --------------------------------------------------------------------------
@@ -155,7 +159,7 @@ export class SyncSnapshots {
     const { config: { values }, log, persistence } = this.#server;
     if (values["rdb-del-sync-files"]) this.#madeFile = true;
     const saved = await persistence.backgroundSave();
-    this.#end(run);
+    this.#end();
     const path = join(values.dir, values.dbfilename);
     for (const replica of run.replicas) {
       if (!saved) {
@@ -229,18 +233,21 @@ export class SyncSnapshots {
       keyless ||= replica.wantsNoKeys;
       replica.sendText(`$EOF:${mark}\r\n`);
     }
+    let failure: unknown;
     try {
       if (keyless) await send(this.#keylessSnapshot());
       else await persistence.runSnapshot(send, run.abort.signal);
     } catch (error) {
-      if (!run.abort.signal.aborted) {
-        log.warning(`SYNC failed. BGSAVE child returned an error: ${error}`);
-      }
-      for (const { client } of run.replicas) client.close();
+      failure = error;
     }
-    this.#end(run);
+    this.#end();
     const markBytes = latin1Bytes(mark);
     for (const replica of run.replicas) {
+      if (failure !== undefined) {
+        log.warning(`SYNC failed. BGSAVE child returned an error: ${failure}`);
+        replica.client.close();
+        continue;
+      }
       log.notice(
         `Streamed RDB transfer with replica ${replica.name} succeeded (socket). ` +
           "Waiting for REPLCONF ACK from replica to enable streaming",
