@@ -177,6 +177,7 @@ redisTest("a primary that is restarted from its file is gone on with", async () 
     using client = await RespClient.connect(port);
     await client.send("SELECT", 2);
     await client.send("SET", "k", "v");
+    await client.send("SET", "expires meanwhile", "v", "PX", 300);
     for (const replica of [redis, redino.client]) await caughtUp(client, replica);
     await client.post("SHUTDOWN", "SAVE");
     await first.closed;
@@ -187,6 +188,8 @@ redisTest("a primary that is restarted from its file is gone on with", async () 
   for (const replica of [redis, redino.client]) await caughtUp(client, replica);
   for (const replica of [redis, redino.client]) {
     assertEquals(await replica.ask("GET", "in"), '"database 0"');
+    await replica.send("SELECT", 2);
+    await eventually(async () => await replica.ask("DBSIZE") === ":1");
   }
   const stats = await info(client, "stats");
   assertEquals([stats.get("sync_full"), stats.get("sync_partial_ok")], ["0", "2"]);

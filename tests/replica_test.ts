@@ -47,11 +47,12 @@ redisTest("a link that is cut again and again loses nothing and does nothing twi
     for (let cuts = 0; cuts < 30; cuts++) {
       const { connections } = proxy;
       // The greeting takes some of it: now and then no command comes through.
-      proxy.cutAfter(rng.int(1, 4000));
+      proxy.cutAfter(rng.int(1, rng.oneIn(3) ? 200_000 : 4000));
       while (proxy.connections === connections) {
         await writeSome(writer, rng, rng.int(1, 40));
         await writer.send("INCR", "counter");
         await writer.send("APPEND", "log", rng.int(0, 9));
+        if (rng.oneIn(5)) await writer.send("SET", "big", rng.bytes(rng.int(0, 100_000)));
       }
     }
     proxy.cutAfter(Infinity);
