@@ -23,6 +23,8 @@ redisTest("MONITOR shows commands, but no secrets and no administration", async 
     ["b", "HELLO", "3", "AUTH", "default", "password"],
     ["b", "HELLO", "3", "AUTH", "default", "password", "SETNAME", "n"],
     ["b", "HELLO", "3", "SETNAME", "auth", "AUTH", "user", "password"],
+    ["a", "MIGRATE", "127.0.0.1", "1", "none", "0", "10", "AUTH", "password"],
+    ["a", "MIGRATE", "127.0.0.1", "1", "none", "0", "10", "COPY", "AUTH2", "user", "password"],
     ["a", "NOSUCH", "command"],
     ["a", "GET"],
     ["a", "INCR", "k", "x"],
