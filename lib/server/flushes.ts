@@ -14,8 +14,8 @@ import { Queue } from "../bytes/queue.ts";
 import type { Client } from "./client.ts";
 import { Turn } from "./turn.ts";
 
-/** The runtime puts off what begins in a turn beyond 128 operations, at a price. */
-const SLICE = 64;
+/** The runtime puts off what begins in a turn beyond 128 operations, at a price: reads are among them. */
+const SLICE = 32;
 /** With so much waiting for a client there is nothing to be gained by more. */
 const ENOUGH_BYTES = 4 * 1024;
 
