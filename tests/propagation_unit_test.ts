@@ -2,10 +2,14 @@
  * What of the stream belongs together and in which order: transactions, databases, keys that go by
  * themselves, clients that were blocked. Held against what redis-server sends its replicas.
  */
+import { assertEquals } from "@std/assert";
 import { latin1Bytes } from "../lib/bytes/text.ts";
+import { serve } from "../lib/mod.ts";
+import { Server } from "../lib/server/server.ts";
 import { compare, startPair } from "./support/differential.ts";
 import { eventually } from "./support/eventually.ts";
-import { comparePropagation } from "./support/replica_stream.ts";
+import { comparePropagation, ReplicaStream } from "./support/replica_stream.ts";
+import { RespClient } from "./support/resp_client.ts";
 import { redisTest } from "./support/skip.ts";
 
 redisTest("Messages are sent though they change nothing, and settings are not", async () => {
@@ -107,6 +111,21 @@ redisTest("A transaction that writes more than once is sent as one", async () =>
     "SELECT 0",
     "SET a 1",
   ]);
+});
+
+Deno.test("A transaction that ends in another role adds nothing to what is its primary's", async () => {
+  await using server = await serve({ port: 0, save: "", "repl-diskless-sync-delay": 0 });
+  if (!(server instanceof Server)) throw new TypeError("serve() gives no Server");
+  using stream = await ReplicaStream.attach(server.port);
+  using client = await RespClient.connect(server.port);
+  await client.send("SET", "a", 1);
+  assertEquals(await stream.upToNow(), [["SET", "a", "1"]]);
+  const { offset } = server.replication.stream;
+  for (const word of ["MULTI", "INCR a", "REPLICAOF 127.0.0.1 1", "INCR a", "EXEC"]) {
+    await client.send(...word.split(" "));
+  }
+  assertEquals(await client.ask("GET", "a"), '"3"');
+  assertEquals(server.replication.stream.offset, offset);
 });
 
 redisTest("Clients that were blocked come after what served them, each by itself", async () => {

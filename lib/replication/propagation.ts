@@ -123,6 +123,7 @@ export class Propagation {
   ended(database: number, args: Args, changed: boolean, alone: boolean): void {
     this.#running = false;
     if (this.#own !== Own.Forced && !(changed && this.#own === Own.IfChanged)) return;
+    if (!this.active) return;
     const from = wireOffset(args);
     if (alone && from >= 0 && this.#ends.length === 0) {
       // The usual case takes no detour.
@@ -146,6 +147,14 @@ export class Propagation {
     this.#pending = false;
     const ends = this.#ends;
     if (ends.length === 0) return;
+    // A transaction may have made this server a replica, whose stream is its primary's.
+    if (this.active) this.#appendUnit();
+    ends.length = this.#databases.length = this.#end = 0;
+    if (this.#buf.length > KEPT_BYTES) this.#buf = new Uint8Array(FIRST_BYTES);
+  }
+
+  #appendUnit(): void {
+    const ends = this.#ends;
     const isTransaction = ends.length > 1;
     if (isTransaction) {
       this.#select(this.#databases[0]!);
@@ -159,8 +168,6 @@ export class Propagation {
       from = end;
     }
     if (isTransaction) this.#stream.append(EXEC);
-    ends.length = this.#databases.length = this.#end = 0;
-    if (this.#buf.length > KEPT_BYTES) this.#buf = new Uint8Array(FIRST_BYTES);
   }
 
   #select(database: number): void {
