@@ -60,6 +60,8 @@ export class ZsetTree {
   #height = 0;
 
   #nodes = 0;
+  /** What {@link ZsetTree.#fetch} returned; kept so that its loads are not optimised away. */
+  fetched = 0;
 
   // What the running search looks for.
   #mode = BY_SCORE_AND_MEMBER;
@@ -174,23 +176,34 @@ export class ZsetTree {
   walk(from: number, count: number, reverse: boolean, visit: (entry: number) => void): void {
     if (count <= 0) return;
     const arena = this.#arena;
+    const step = reverse ? -LEAF_STRIDE : LEAF_STRIDE;
     let at = this.#descendTo(from);
     let leaf = this.#leaf;
     while (count > 0) {
       const words = arena.words(leaf);
       const base = arena.wordOf(leaf);
-      const first = base + HEAD + ENTRY;
-      if (reverse) {
-        for (; at >= 0 && count > 0; at--, count--) visit(words[first + at * LEAF_STRIDE]!);
-        leaf = words[base + PREVIOUS]!;
-        at = leaf === 0 ? 0 : this.#word(leaf, LENGTH) - 1;
-      } else {
-        const length = words[base + LENGTH]!;
-        for (; at < length && count > 0; at++, count--) visit(words[first + at * LEAF_STRIDE]!);
-        leaf = words[base + NEXT]!;
-        at = 0;
-      }
+      const first = base + HEAD + at * LEAF_STRIDE + ENTRY;
+      const here = Math.min(count, reverse ? at + 1 : words[base + LENGTH]! - at);
+      this.fetched = this.#fetch(words, first, step, here);
+      for (let i = 0; i < here; i++) visit(words[first + i * step]!);
+      count -= here;
+      leaf = words[base + (reverse ? PREVIOUS : NEXT)]!;
+      at = reverse && count > 0 ? this.#word(leaf, LENGTH) - 1 : 0;
     }
+  }
+
+  /**
+   * Touches the entries of a leaf's items, so that their cache misses overlap. Returns a number that
+   * means nothing: without it the loads would be optimised away.
+   */
+  #fetch(words: Int32Array, first: number, step: number, count: number): number {
+    const arena = this.#arena;
+    let sum = 0;
+    for (let i = 0; i < count; i++) {
+      const entry = words[first + i * step]!;
+      sum |= arena.words(entry)[arena.wordOf(entry)]!;
+    }
+    return sum;
   }
 
   /** Removes the item at a rank, which is there; returns its entry. */
