@@ -370,6 +370,32 @@ Deno.test("A wrong checksum is found, unless it is not asked for or not there", 
   assertEquals(load(redino.server, rdbFile(4, records)).keysLoaded, 1);
 });
 
+Deno.test("Sets as Redis 7.2 writes them load", async () => {
+  const listpack = (...members: string[]) => {
+    const elements = members.map((member) =>
+      concat(Uint8Array.of(0x80 | member.length), member, Uint8Array.of(member.length + 1))
+    );
+    const bytes = elements.reduce((sum, { length }) => sum + length, 7);
+    const head = [littleEndian(bytes, 4), littleEndian(members.length, 2)];
+    return concat(...head, ...elements, Uint8Array.of(0xff));
+  };
+  const many = Array.from({ length: 200 }, (_, i) => `m${i}`);
+  const records = new RdbBuilder()
+    .key(20, "small").string(listpack("a", "b", ""))
+    .key(20, "many").string(listpack(...many));
+  await using redino = await startRedino();
+  const { client, server } = redino;
+  load(server, rdbFile(11, records));
+  assertEquals(await client.ask("SMEMBERS", "small"), '["a" "b" ""]');
+  assertEquals(await client.ask("OBJECT", "ENCODING", "small"), '"listpack"');
+  assertEquals(await client.ask("SMISMEMBER", "many", "m0", "m199", "m200"), "[:1 :1 :0]");
+  assertEquals(await client.ask("OBJECT", "ENCODING", "many"), '"hashtable"');
+  for (const members of [["a", "b", "a"], [...many, "m7"]]) {
+    const file = rdbFile(11, new RdbBuilder().key(20, "k").string(listpack(...members)));
+    assertThrows(() => load(server, file), RdbError, "A set has a member twice");
+  }
+});
+
 Deno.test("An error tells what was being read", async () => {
   await using redino = await startRedino();
   const file = rdbFile(

@@ -166,7 +166,7 @@ export class RdbLoader {
       this.#walking = false;
       const input = this.#input.open(this.#buf, this.#start + 1, walk.at, this.#base);
       if (type === OPCODE.eof) {
-        crc64(this.#crc, this.#buf, checked, this.#start + 1 - checked);
+        this.#sum(checked, this.#start + 1);
         this.#finishFile(input);
       } else if (type >= OPCODE.slotInfo) {
         this.#readOpcode(type, input);
@@ -175,7 +175,12 @@ export class RdbLoader {
       }
       this.#start = walk.at;
     }
-    if (!this.done) crc64(this.#crc, this.#buf, checked, this.#start - checked);
+    if (!this.done) this.#sum(checked, this.#start);
+  }
+
+  /** Takes bytes into the checksum. */
+  #sum(from: number, to: number): void {
+    if (this.#options.verifyChecksum) crc64(this.#crc, this.#buf, from, to - from);
   }
 
   /** Reads magic and version; false if they are not all there. */
@@ -190,7 +195,7 @@ export class RdbLoader {
       throw new RdbError(`RDB format version ${version} cannot be read`, RDB_MAGIC.length);
     }
     this.#parts = recordParts(Number(version));
-    crc64(this.#crc, this.#buf, 0, RDB_HEADER_BYTES);
+    this.#sum(0, RDB_HEADER_BYTES);
     this.#start = RDB_HEADER_BYTES;
     return true;
   }
