@@ -4,10 +4,11 @@ import { serve } from "../lib/mod.ts";
 import { eventually } from "./support/eventually.ts";
 import { startProxy } from "./support/proxy.ts";
 import { RawReplica } from "./support/raw_replica.ts";
+import { everyType, runAll } from "./support/rdb.ts";
 import { startRedis } from "./support/redis.ts";
 import { assertSameData, caughtUp, info, writeSome } from "./support/replication.ts";
 import { RespClient } from "./support/resp_client.ts";
-import { seeded } from "./support/rng.ts";
+import { type Rng, seeded } from "./support/rng.ts";
 import { redisTest } from "./support/skip.ts";
 
 type Directives = Readonly<Record<string, string | number | boolean | (() => number)>>;
@@ -65,6 +66,19 @@ function count(log: readonly string[], words: string): number {
   return log.filter((line) => line.includes(words)).length;
 }
 
+/** Sends writes to some of many keys, so that a snapshot takes a while and what it has yet to write changes. */
+async function churn(client: RespClient, rng: Rng): Promise<void> {
+  const key = () => `key:${rng.int(0, 3000)}`;
+  for (let i = 0; i < 100; i++) {
+    if (rng.oneIn(8)) await client.post("DEL", key(), key());
+    else if (rng.oneIn(8)) await client.post("RENAME", key(), key());
+    else if (rng.oneIn(8)) await client.post("EXPIRE", key(), 1000);
+    else if (rng.oneIn(4)) await client.post("APPEND", key(), "more");
+    else await client.post("SET", key(), "x".repeat(rng.int(0, 200)));
+  }
+  for (let i = 0; i < 100; i++) await client.read();
+}
+
 for (const diskless of ["yes", "no"]) {
   for (const load of ["disabled", "swapdb"]) {
     redisTest(
@@ -74,10 +88,13 @@ for (const diskless of ["yes", "no"]) {
           await using primary = await startPrimary({ "repl-diskless-sync": diskless });
           using other = await RespClient.connect(primary.port);
           const writers = [primary.client, other];
+          await runAll(primary.client, everyType());
           for (let i = 0; i < 40; i++) await writeSome(rng.pick(writers), rng, 50);
+          for (let i = 0; i < 60; i++) await churn(rng.pick(writers), rng);
           await using replica = await startReplica(primary.port, "--repl-diskless-load", load);
           while ((await info(replica.client, "replication")).get("master_link_status") !== "up") {
             await Promise.all(writers.map((writer) => writeSome(writer, rng, 20)));
+            await churn(other, rng);
           }
           for (let i = 0; i < 20; i++) {
             await Promise.all(writers.map((writer) => writeSome(writer, rng, 20)));
@@ -181,9 +198,8 @@ redisTest("replicas that come together share a snapshot", async () => {
 /** Fills a server with so many keys that a snapshot of them does not fit into sockets' buffers. */
 async function fill(client: RespClient): Promise<void> {
   await client.send("CONFIG", "SET", "rdbcompression", "no");
-  const value = "x".repeat(1000);
-  for (let i = 0; i < 40_000; i++) await client.post("SET", `key:${i}`, value);
-  for (let i = 0; i < 40_000; i++) await client.read();
+  const value = "x".repeat(1_000_000);
+  for (let i = 0; i < 60; i++) await client.send("SET", `big:${i}`, value);
 }
 
 Deno.test("who comes while a snapshot goes to sockets waits for the next; one that nobody reads is given up", async () => {
@@ -218,8 +234,8 @@ Deno.test("who comes while a file is written shares it, unless it was begun for 
   for (const { link } of [first, second]) link.close();
   await eventually(async () => await connectedReplicas(primary.client) === 0);
 
-  assertEquals(await primary.client.ask("BGSAVE"), "+Background saving started");
   using third = await RawReplica.connect(primary.port, "capa", "eof");
+  assertEquals(await primary.client.ask("BGSAVE"), "+Background saving started");
   await third.psync("?", -1);
   assertEquals(count(primary.log, "Can't attach the replica to the current BGSAVE"), 1);
 });
