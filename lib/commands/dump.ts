@@ -11,6 +11,7 @@ import { type Database, NO_EXPIRY } from "../store/database.ts";
 import { EVENT } from "../store/events.ts";
 import { integerArg } from "./arguments.ts";
 import { type CommandSpec, keys } from "./spec.ts";
+import { propagateRemoval } from "./string.ts";
 
 const RESTORE = {
   arity: -4,
@@ -141,7 +142,7 @@ function restore(client: Client, args: Args): void {
   const entry = value.add(db, args.buf, args.off(1), args.len(1), hash, expiryMs);
   setAccess(db, entry, options);
   client.changed(args, 1, EVENT.generic, "restore");
-  if (ttl !== 0 && !options.absolute) {
+  if (ttl !== 0 && !options.absolute && client.propagation.active) {
     client.propagation.instead(db.number, [
       args.view(0),
       args.view(1),
@@ -173,7 +174,7 @@ function readPayload({ db, server }: Client, args: Args, i: number): ValueReader
 /** What was to be restored has expired, and so only the key is gone that it was to replace. */
 function tellDeleted(client: Client, args: Args): void {
   const lazily = client.server.config.values["lazyfree-lazy-server-del"];
-  client.propagation.instead(client.db.number, [lazily ? "UNLINK" : "DEL", args.view(1)]);
+  propagateRemoval(client, args, lazily);
   client.changed(args, 1, EVENT.generic, "del");
 }
 
