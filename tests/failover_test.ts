@@ -194,3 +194,35 @@ redisTest("a primary that is restarted from its file is gone on with", async () 
   const stats = await info(client, "stats");
   assertEquals([stats.get("sync_full"), stats.get("sync_partial_ok")], ["0", "2"]);
 });
+
+Deno.test("a failover that waits for its target's answer can be given up", async () => {
+  await using a = await startRedino();
+  await using proxy = startProxy(a.port);
+  await using b = await startReplica(proxy.port, { "repl-timeout": 3600 });
+  await caughtUp(a.client, b.client);
+  await online(a.client);
+  proxy.stall(true);
+  await a.client.send("SET", "k", "v");
+  // Nobody answers there: the failover cannot go on.
+  using silent = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  await b.client.send("CONFIG", "SET", "replica-announce-port", silent.addr.port);
+  proxy.stall(false);
+  proxy.cut();
+  await caughtUp(a.client, b.client);
+  await online(a.client);
+  proxy.stall(true);
+  await a.client.send("SET", "k", "w");
+  const to = ["TO", "127.0.0.1", String(silent.addr.port), "TIMEOUT", "50", "FORCE"];
+  assertEquals(await a.client.ask("FAILOVER", ...to), "+OK");
+  await eventually(async () =>
+    await field(a.client, "master_failover_state") === "failover-in-progress"
+  );
+  assertEquals(await field(a.client, "role"), "slave");
+  assertEquals(await a.client.ask("FAILOVER", "ABORT"), "+OK");
+  assertEquals(await field(a.client, "role"), "master");
+  assertEquals(await a.client.ask("SET", "k", "x"), "+OK");
+  assertEquals(await a.client.ask("FAILOVER", "ABORT"), "-ERR No failover in progress.");
+  proxy.stall(false);
+  await caughtUp(a.client, b.client);
+  assertEquals(await b.client.ask("GET", "k"), '"x"');
+});

@@ -46,12 +46,10 @@ export class PrimaryLink {
   sync: SyncLoad | undefined;
   /** The primary as a client, while the link is up. */
   client: Client | undefined;
-  /** Whether the primary is asked to become our replica: FAILOVER's last step. */
-  failover: boolean;
-  /** Told how the primary answered to FAILOVER. */
-  onFailoverAnswer: ((accepted: boolean) => void) | undefined;
 
   readonly #server: Server;
+  /** Set while the primary is still to be asked to take over from us: told whether it does. */
+  #onFailoverAnswer: ((accepted: boolean) => void) | undefined;
   #conn: Deno.Conn | undefined;
   #connecting: AbortController | undefined;
   /** Aborted when the link is ended for good. */
@@ -67,11 +65,19 @@ export class PrimaryLink {
   /** The batch that runs, for positions within it. */
   #batch: CommandBatch | undefined;
 
-  constructor(server: Server, address: HostPort, failover = false) {
+  /**
+   * With `onFailoverAnswer` the primary is a replica of ours that is asked to take over, FAILOVER's last
+   * step; it is told how that was answered, unless the link is ended before.
+   */
+  constructor(
+    server: Server,
+    address: HostPort,
+    onFailoverAnswer?: (accepted: boolean) => void,
+  ) {
     this.#server = server;
     this.host = address.host;
     this.port = address.port;
-    this.failover = failover;
+    this.#onFailoverAnswer = onFailoverAnswer;
     this.lastIoMs = server.time.nowMs;
     this.#bytes = new AppliedBytes(server.replication.stream);
   }
@@ -102,6 +108,7 @@ export class PrimaryLink {
   /** Ends the link for good. */
   stop(): void {
     this.#stop.abort(new LinkError("the link was ended"));
+    this.#onFailoverAnswer = undefined;
     this.#close("");
     this.#wake?.();
   }
@@ -231,12 +238,13 @@ export class PrimaryLink {
     const from = replication.resumable
       ? { id: replication.id, offset: replication.stream.offset }
       : undefined;
-    const { failover } = this;
+    const failover = this.#onFailoverAnswer !== undefined;
     const answer = await requestSync(socket, { from, failover }, log).catch((error) => {
-      if (failover) this.#failoverAnswered(false);
+      this.#failoverAnswered(false);
       throw error;
     });
-    if (failover) this.#failoverAnswered(true);
+    this.#stop.signal.throwIfAborted();
+    this.#failoverAnswered(true);
     if (answer.kind === "continue") {
       this.#acknowledges = true;
       if (answer.id !== undefined && answer.id !== replication.id) {
@@ -265,13 +273,14 @@ export class PrimaryLink {
   }
 
   #failoverAnswered(accepted: boolean): void {
-    this.failover = false;
-    this.onFailoverAnswer?.(accepted);
-    this.onFailoverAnswer = undefined;
+    const tell = this.#onFailoverAnswer;
+    this.#onFailoverAnswer = undefined;
+    tell?.(accepted);
   }
 
   /** Runs what the primary sends, until the link breaks. */
   async #follow(conn: Deno.Conn, rest: Uint8Array): Promise<void> {
+    this.#stop.signal.throwIfAborted();
     const server = this.#server;
     const { replication, router, stats, time } = server;
     const client = server.welcomePrimary(conn);

@@ -67,6 +67,7 @@ export class SyncLoad {
       : await this.#intoOurs(socket, framing);
     const { keysLoaded, keysExpired, aux } = loader;
     log.notice(`Done loading RDB, keys loaded: ${keysLoaded}, keys expired: ${keysExpired}.`);
+    this.#signal.throwIfAborted();
     const { id, offset } = this.#answer;
     replication.adopt(id, offset, Number(aux.get("repl-stream-db") ?? 0));
     log.notice("MASTER <-> REPLICA sync: Finished with success");

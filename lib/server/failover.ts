@@ -83,11 +83,10 @@ export class Failover {
     clearInterval(this.#poll);
     this.#target = target;
     this.state = "failover-in-progress";
-    becomeReplica(this.#server, target, true);
-    this.#server.replication.link!.onFailoverAnswer = (accepted) => {
+    becomeReplica(this.#server, target, (accepted) => {
       if (accepted) this.#end();
       else this.abort("Failover target rejected psync request");
-    };
+    });
     this.#server.router.settle();
   }
 

@@ -8,10 +8,14 @@ const UNBLOCKED =
   "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)";
 
 /**
- * Makes the server a replica, or that of another primary. `failover`: the primary is a replica of ours,
- * and is to become what we were.
+ * Makes the server a replica, or that of another primary. With `onFailoverAnswer` the primary is still a
+ * replica of ours: see PrimaryLink.
  */
-export function becomeReplica(server: Server, primary: HostPort, failover = false): void {
+export function becomeReplica(
+  server: Server,
+  primary: HostPort,
+  onFailoverAnswer?: (accepted: boolean) => void,
+): void {
   const { replication, config, log } = server;
   const wasPrimary = !replication.isReplica;
   const { link: before } = replication;
@@ -31,14 +35,18 @@ export function becomeReplica(server: Server, primary: HostPort, failover = fals
     // Whoever takes over from us begins by selecting one.
     replication.selected = 0;
   }
-  const link = follow(server, primary, failover);
+  const link = new PrimaryLink(server, primary, onFailoverAnswer);
   link.downSinceMs = before?.isUp ? server.time.nowMs : before?.downSinceMs;
+  replication.link = link;
+  replication.propagation.active = false;
+  applyRole(server);
+  runLink(server, link);
 }
 
 /** At the start, before a file is loaded: the role that the configuration says. */
 export function takeRole(server: Server): void {
   const { replicaof } = server.config.values;
-  if (replicaof !== null) server.replication.link = new PrimaryLink(server, replicaof, false);
+  if (replicaof !== null) server.replication.link = new PrimaryLink(server, replicaof);
   applyRole(server);
 }
 
@@ -50,16 +58,6 @@ export function startReplicating(server: Server): void {
   const { replication, persistence: { loadedReplication: loaded } } = server;
   if (loaded !== undefined) replication.resume(loaded.id, loaded.offset, loaded.db);
   if (replication.link !== undefined) runLink(server, replication.link);
-}
-
-function follow(server: Server, primary: HostPort, failover: boolean): PrimaryLink {
-  const { replication } = server;
-  const link = new PrimaryLink(server, primary, failover);
-  replication.link = link;
-  replication.propagation.active = false;
-  applyRole(server);
-  runLink(server, link);
-  return link;
 }
 
 function runLink(server: Server, link: PrimaryLink): void {
