@@ -7,7 +7,8 @@ import { RawReplica } from "./support/raw_replica.ts";
 import { everyType, runAll } from "./support/rdb.ts";
 import { startRedis } from "./support/redis.ts";
 import { assertSameData, caughtUp, info, writeSome } from "./support/replication.ts";
-import { RespClient } from "./support/resp_client.ts";
+import { skipSnapshot } from "./support/replica_stream.ts";
+import { RespClient, show } from "./support/resp_client.ts";
 import { type Rng, seeded } from "./support/rng.ts";
 import { redisTest } from "./support/skip.ts";
 
@@ -286,6 +287,40 @@ Deno.test("a replica that does not read is closed at its output limit, hard and 
     replica.link.close();
   }
   assertEquals(await field(client, "stats", "client_output_buffer_limit_disconnections"), 2);
+});
+
+Deno.test("memory that replicas cost is told as backlog and buffers, and counted once", async () => {
+  await using primary = await startPrimary({ "repl-backlog-size": "1mb" });
+  const { client } = primary;
+  const memory = async () => {
+    const fields = await info(client, "memory");
+    return (name: string) => Number(fields.get(name));
+  };
+  assertEquals((await memory())("mem_total_replication_buffers"), 0);
+  using _lazy = await RawReplica.attach(primary.port);
+  const value = "x".repeat(1_000_000);
+  for (let i = 0; i < 30; i++) await client.send("SET", "k", value);
+  const at = await memory();
+  assertEquals(at("mem_replication_backlog"), 1024 * 1024);
+  assert(at("mem_clients_slaves") > 10_000_000);
+  assertEquals(
+    at("mem_total_replication_buffers"),
+    at("mem_replication_backlog") + at("mem_clients_slaves"),
+  );
+  assertEquals(at("mem_not_counted_for_evict"), at("mem_clients_slaves"));
+  assert(at("used_memory") > at("mem_total_replication_buffers"));
+});
+
+Deno.test("SYNC gets a file with its length, and the stream without asking", async () => {
+  await using primary = await startPrimary();
+  await primary.client.send("SET", "k", "v");
+  using old = await RespClient.connect(primary.port);
+  await old.post("SYNC");
+  await skipSnapshot(old);
+  await primary.client.send("SET", "k", "w");
+  assertEquals(show(await old.readAny()), '["SELECT" "0"]');
+  assertEquals(show(await old.readAny()), '["SET" "k" "w"]');
+  assertEquals(count(primary.log, "Starting BGSAVE for SYNC with target: disk"), 1);
 });
 
 Deno.test("a limit below the backlog's size does not end a partial resynchronisation", async () => {
