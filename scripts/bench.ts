@@ -1,6 +1,7 @@
 /** `deno task bench`: measures Redino beside redis-server on this machine; see {@link USAGE}. */
 import { parseArgs } from "@std/cli/parse-args";
 import { measureGrowth, showGrowth } from "./bench/growth.ts";
+import { measurePersistence, showPersistence } from "./bench/persistence.ts";
 import { measurePubSub, PUBSUB_TESTS, showPubSub } from "./bench/pubsub.ts";
 import { measureReplication, showReplication } from "./bench/replication.ts";
 import {
@@ -30,12 +31,17 @@ deno task bench --pubsub             delivered messages a second; --tests (fan_o
                                      --pipeline (1,16), --rounds and --size as above
 deno task bench --replication        seconds that a full sync of --keys (1000000) keys takes, and streaming
                                      as many SETs to a replica; with --rounds, --size
+deno task bench --persistence        seconds to save and load --keys (1000000) mixed keys, and how long
+                                     commands wait while twice as many are saved; with --rounds
 deno task bench --idle               what --clients (10000) idle connections cost
   --json FILE       writes the figures to FILE too
 `;
 
 const flags = parseArgs(Deno.args, {
-  boolean: ["help", "memory", "collections", "growth", "idle", "pubsub", "replication"],
+  boolean: [
+    ...["help", "memory", "collections", "growth", "idle", "pubsub"],
+    ...["replication", "persistence"],
+  ],
   string: ["tests", "pipeline", "rounds", "clients", "size", "keys", "requests", "json"],
   unknown: (arg) => {
     console.error(`Unknown argument: ${arg}\n\n${USAGE}`);
@@ -86,6 +92,11 @@ async function measure(): Promise<{ text: string; rows: readonly unknown[] }> {
     const keys = count("keys", flags.keys, 1_000_000);
     const rows = await measureReplication(keys, size, count("rounds", flags.rounds, 3));
     return { text: showReplication(rows), rows };
+  }
+  if (flags.persistence) {
+    const keys = count("keys", flags.keys, 1_000_000);
+    const rows = await measurePersistence(keys, count("rounds", flags.rounds, 3));
+    return { text: showPersistence(rows), rows: [...rows.speed, ...rows.waits] };
   }
   const tests = flags.tests ?? "set,get,incr,lpush,rpop,sadd,hset,zadd,lrange_100,mset";
   const rows = await measureThroughput({
