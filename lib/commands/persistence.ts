@@ -63,6 +63,7 @@ const IN_PROGRESS = new ReplyError("ERR Background save already in progress");
 
 function save({ reply, server: { persistence } }: Client): void {
   if (persistence.busy) throw IN_PROGRESS;
+  persistence.saves++;
   if (!persistence.save()) throw FAILED;
   reply.ok();
 }

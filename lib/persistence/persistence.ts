@@ -25,7 +25,7 @@ import {
 const RETRY_SECONDS = 5;
 const SLICE_MS = 4;
 /** Bytes of a file that are loaded at once, and for how long before others run. */
-const LOAD_BYTES = 256 * 1024;
+const LOAD_BYTES = 512 * 1024;
 const LOAD_MS = 10;
 /** How often the log tells how far loading is. */
 const PROGRESS_MS = 2000;
@@ -82,7 +82,7 @@ export class LoadError extends Error {}
 export class Persistence {
   /** The time of the last save that went well, or of the start; in seconds since the epoch. */
   lastSaveSeconds: number;
-  /** SAVE and BGSAVE that were begun. */
+  /** SAVE and BGSAVE that were begun; other saves do not count, as in Redis. */
   saves = 0;
   /** Whether the last BGSAVE, or a SAVE after it, went well. */
   lastOk = true;
@@ -130,10 +130,9 @@ export class Persistence {
 
   // ---- saving ------------------------------------------------------------------------------------
 
-  /** SAVE: writes the file at once. Returns whether that went well; the log tells if not. */
+  /** Writes the file at once. Returns whether that went well; the log tells if not. */
   save(): boolean {
     const { config: { values }, effects } = this.#host;
-    this.saves++;
     let file: RdbFile | undefined;
     try {
       file = RdbFile.begin(

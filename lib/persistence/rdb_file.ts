@@ -47,7 +47,12 @@ export class RdbFile {
     // Numbered, since a file that is given up may still be closing when the next one begins.
     const temp = `temp-${Deno.pid}-${++filesBegun}.rdb`;
     try {
-      const file = Deno.openSync(join(dir, temp), { write: true, createNew: true, mode: 0o644 });
+      const file = Deno.openSync(join(dir, temp), {
+        write: true,
+        create: true,
+        truncate: true,
+        mode: 0o644,
+      });
       return new RdbFile(file, dir, name, temp, syncsOften);
     } catch (error) {
       throw new SaveError(
