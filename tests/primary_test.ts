@@ -71,10 +71,11 @@ function count(log: readonly string[], words: string): number {
 async function churn(client: RespClient, rng: Rng): Promise<void> {
   const key = () => `key:${rng.int(0, 3000)}`;
   for (let i = 0; i < 100; i++) {
-    if (rng.oneIn(8)) await client.post("DEL", key(), key());
-    else if (rng.oneIn(8)) await client.post("RENAME", key(), key());
-    else if (rng.oneIn(8)) await client.post("EXPIRE", key(), 1000);
-    else if (rng.oneIn(4)) await client.post("APPEND", key(), "more");
+    const chance = rng.float();
+    if (chance < 0.1) await client.post("DEL", key(), key());
+    else if (chance < 0.2) await client.post("RENAME", key(), key());
+    else if (chance < 0.3) await client.post("EXPIRE", key(), 1000);
+    else if (chance < 0.5) await client.post("APPEND", key(), "more");
     else await client.post("SET", key(), "x".repeat(rng.int(0, 200)));
   }
   for (let i = 0; i < 100; i++) await client.read();
@@ -414,8 +415,16 @@ Deno.test("PSYNC goes on from any position that the backlog holds, and from none
   assertEquals(await field(client, "stats", "sync_partial_ok"), 2);
   assertEquals(await field(client, "stats", "sync_partial_err"), 3);
   await client.send("CONFIG", "SET", "repl-backlog-size", "32kb");
+  // One that wanted the data only, and needs none of them, is sent the stream.
+  using all = await RawReplica.connect(primary.port, "rdb-only", "1");
+  assertEquals(await all.psync(id, offset + 1), "CONTINUE");
   for (let i = 0; i < 100; i++) await client.send("SET", "k", "x".repeat(1000));
-  assertEquals(await field(client, "replication", "repl_backlog_histlen"), 32768);
+  assertEquals(await all.next(), '["SELECT" "0"]');
+  for (let i = 0; i < 100; i++) assertMatch(await all.next(), /^\["SET" "k" "x+"\]$/);
+  await eventually(async () => {
+    await client.send("SET", "k", "y");
+    return await field(client, "replication", "repl_backlog_histlen") === 32768;
+  });
 });
 
 Deno.test("the backlog is freed when no replica was there for repl-backlog-ttl", async () => {
@@ -461,4 +470,37 @@ Deno.test("without enough good replicas writes are refused", async () => {
   await eventually(async () => await client.ask("SET", "k", "w") === refusal);
   await client.send("CONFIG", "SET", "min-replicas-to-write", "0");
   assertEquals(await client.ask("SET", "k", "w"), "+OK");
+});
+
+redisTest("replicas that come and go at any moment leave the others their data", async () => {
+  await seeded(async (rng) => {
+    await using primary = await startPrimary();
+    const { client } = primary;
+    await fill(client);
+    await using replica = await startReplica(primary.port);
+    const passing: RawReplica[] = [];
+    for (let round = 0; round < 40; round++) {
+      await client.send("CONFIG", "SET", "repl-diskless-sync", rng.pick(["yes", "no"]));
+      const capabilities = rng.pick([["capa", "eof"], ["capa", "psync2"], ["rdb-only", "1"]]);
+      const guest = await RawReplica.connect(primary.port, ...capabilities);
+      passing.push(guest);
+      const { id, offset } = await historyOf(client);
+      if (rng.oneIn(4)) await guest.link.post("SYNC");
+      else if (rng.oneIn(3)) {
+        await guest.link.post("PSYNC", id, Math.max(1, offset - rng.int(0, 99)));
+      } else await guest.link.post("PSYNC", "?", -1);
+      if (rng.oneIn(2)) await guest.ack(rng.int(0, 1000));
+      if (rng.oneIn(3)) await guest.link.readRaw(1);
+      await writeSome(client, rng, 20);
+      if (rng.oneIn(10)) await client.send("CLIENT", "KILL", "TYPE", "replica");
+      while (passing.length > rng.int(0, 4)) {
+        passing.splice(rng.int(0, passing.length - 1), 1)[0]!.link.close();
+      }
+    }
+    for (const { link } of passing) link.close();
+    await eventually(async () => await connectedReplicas(client) === 1);
+    await caughtUp(client, replica.client);
+    await assertSameData(client, replica.client);
+    assertEquals(count(primary.log, "Internal error"), 0);
+  });
 });

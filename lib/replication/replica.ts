@@ -94,8 +94,8 @@ export class Replica implements OutputFeed {
 
   /** Whether the stream must be kept from its position on. */
   get needsStream(): boolean {
-    return !this.wantsOnlyData &&
-      (this.state === "snapshot" || this.state === "bulk" || this.state === "online");
+    if (this.state === "online") return true;
+    return !this.wantsOnlyData && (this.state === "snapshot" || this.state === "bulk");
   }
 
   /** Bytes of the stream that wait for it. */
