@@ -417,6 +417,25 @@ Deno.test("a replica that may be written to removes keys that have expired when 
   assertEquals(await client.ask("PTTL", "k"), ":-1");
 });
 
+Deno.test("a replica that may be written to lets those keys expire that its clients made", async () => {
+  let nowMs = 1_000_000;
+  await using linked = await link({ clock: () => nowMs, "replica-read-only": "no" });
+  const { primary, client } = linked;
+  const replica = await synchronized(primary, 0);
+  const set = stream(["SET", "theirs", "1", "PXAT", "1000100"]);
+  await replica.say(set);
+  await replica.hearAckOf(set.length);
+  await client.send("SET", "ours", 1, "PX", 100);
+  await client.send("SET", "ours for long", 1, "EX", 1000);
+  const tracked = async () => (await info(client, "stats")).get("slave_expires_tracked_keys");
+  assertEquals(await tracked(), "2");
+  nowMs += 1000;
+  await eventually(async () => await client.ask("DBSIZE") === ":2");
+  assertEquals(await tracked(), "1");
+  await client.send("CONFIG", "SET", "replica-read-only", "yes");
+  assertEquals(await tracked(), "0");
+});
+
 /** Begins a full sync as of offset 5 in a history, and stops in the middle of it. */
 async function beginSync(
   primary: FakePrimary,

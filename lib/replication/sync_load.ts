@@ -230,8 +230,9 @@ export class SyncLoad {
   }
 
   #empty(): void {
-    const { dbs, effects, tracking, clients } = this.#server;
+    const { dbs, effects, tracking, clients, ownExpiry } = this.#server;
     const { dirty } = effects;
+    ownExpiry.clear();
     for (const db of dbs) {
       effects.flushing(db);
       db.clear();
@@ -242,8 +243,9 @@ export class SyncLoad {
 
   /** Puts other databases in the place of ours. */
   #exchange(others: readonly Database[]): void {
-    const { dbs, effects, tracking, clients } = this.#server;
+    const { dbs, effects, tracking, clients, ownExpiry } = this.#server;
     const { dirty } = effects;
+    ownExpiry.clear();
     for (const [number, other] of others.entries()) {
       const ours = dbs[number]!;
       effects.swapping(ours, other);

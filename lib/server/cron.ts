@@ -76,6 +76,7 @@ export class Cron {
     const { hz } = server.config.values;
     if (server.persistence.loading === undefined) {
       server.activeExpiry.run(server.dbs, 1000 / hz * EXPIRY_SHARE);
+      server.ownExpiry.run(server.dbs);
       server.latency.note("expire-cycle", performance.now() - startMs, server.time.nowMs);
     }
     server.persistence.cron();

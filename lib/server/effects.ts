@@ -24,6 +24,9 @@ export class Effects implements KeyspaceListener {
   /** Who publishes keyspace events. */
   onEvent: ((event: string, db: Database, key: Uint8Array) => void) | undefined;
 
+  /** Told of each key that a command changed, where somebody needs to know. */
+  onChange: ((db: Database, buf: Uint8Array, off: number, len: number) => void) | undefined;
+
   /** Clients that wait for keys; the router serves them when a command is over. */
   readonly blockedKeys = new BlockedKeys();
 
@@ -50,6 +53,7 @@ export class Effects implements KeyspaceListener {
     if (this.#watches.size > 0) this.#watches.changed(db, buf, off, len);
     if (this.#tracking.active) this.#tracking.changed(true, buf, off, len);
     if (this.blockedKeys.sizeOrGone > 0) this.blockedKeys.changed(db, buf, off, len);
+    this.onChange?.(db, buf, off, len);
     if ((this.eventClasses & eventClass) !== 0) this.#emit(event, db, buf, off, len);
   }
 

@@ -314,7 +314,7 @@ function statsFields(server: Server): Field[] {
     ["latest_fork_usec", 0],
     ["total_forks", 0],
     ["migrate_cached_sockets", migration.targets],
-    ["slave_expires_tracked_keys", 0],
+    ["slave_expires_tracked_keys", server.ownExpiry.size],
     ["active_defrag_hits", 0],
     ["active_defrag_misses", 0],
     ["active_defrag_key_hits", 0],

@@ -99,9 +99,23 @@ export function applyRole(server: Server): void {
   server.setGate(GATE.readOnly, isReplica && values["replica-read-only"]);
   const isStale = isReplica && !link!.isUp && !values["replica-serve-stale-data"];
   server.setGate(GATE.stale, isStale);
+  keepOwnExpiry(server, isReplica && !values["replica-read-only"]);
   // A replica has what its primary has: it is there that memory is kept within its limit.
   const isKept = isPaused || (isReplica && values["replica-ignore-maxmemory"]);
   eviction.maxMemory = isKept ? 0 : values.maxmemory;
   server.setGate(GATE.memory, eviction.maxMemory > 0);
   replication.replicas.refreshGood();
+}
+
+/** Lets the keys that clients make themselves expire on a replica to which they may write. */
+function keepOwnExpiry(server: Server, writable: boolean): void {
+  const { effects, ownExpiry } = server;
+  if (!writable) {
+    ownExpiry.clear();
+    effects.onChange = undefined;
+    return;
+  }
+  effects.onChange = (db, buf, off, len) => {
+    if (!server.current?.isPrimary) ownExpiry.note(db, buf, off, len);
+  };
 }

@@ -16,6 +16,7 @@ import {
 } from "../store/database.ts";
 import { CachedTime } from "../store/time.ts";
 import { ActiveExpiry } from "../store/active_expiry.ts";
+import { OwnExpiry } from "../store/own_expiry.ts";
 import { Eviction } from "../store/eviction.ts";
 import type { RequestLimits } from "../resp/decoder.ts";
 import { Blocking } from "./blocking.ts";
@@ -89,6 +90,7 @@ export class Server implements AsyncDisposable {
   readonly shutdown = new Shutdown(this);
   readonly databaseContext: DatabaseContext;
   readonly activeExpiry: ActiveExpiry;
+  readonly ownExpiry = new OwnExpiry();
   readonly eviction: Eviction;
   readonly cron: Cron;
   readonly listeners: Listeners;
