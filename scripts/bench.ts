@@ -11,6 +11,7 @@ import {
   showCollections,
   showSpace,
 } from "./bench/space.ts";
+import { figure } from "./bench/table.ts";
 import { measureThroughput, showThroughput } from "./bench/throughput.ts";
 
 const USAGE = `Measures Redino beside redis-server and prints a Markdown table.
@@ -114,10 +115,20 @@ async function measure(): Promise<{ text: string; rows: readonly unknown[] }> {
 if (flags.help) {
   console.log(USAGE);
 } else {
+  const loadBefore = Deno.loadavg()[0];
   const { text, rows } = await measure();
+  const loadAfter = Deno.loadavg()[0];
   console.log(text);
+  console.log(
+    `\nLoad average of a minute: ${figure(loadBefore, 1)} before, ${figure(loadAfter, 1)} after`,
+  );
   if (flags.json !== undefined) {
-    const machine = { cores: navigator.hardwareConcurrency, deno: Deno.version.deno };
+    const machine = {
+      cores: navigator.hardwareConcurrency,
+      deno: Deno.version.deno,
+      loadBefore,
+      loadAfter,
+    };
     await Deno.writeTextFile(flags.json, JSON.stringify({ machine, rows }, null, 2) + "\n");
   }
 }
