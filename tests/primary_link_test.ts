@@ -5,7 +5,14 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { type RunningServer, serve, type ServeOptions } from "../lib/mod.ts";
 import { eventually } from "./support/eventually.ts";
-import { FakePrimary, type FakeReplica, HISTORY, rdbOf, stream } from "./support/fake_primary.ts";
+import {
+  FakePrimary,
+  type FakeReplica,
+  HISTORY,
+  rdbOf,
+  rdbWith,
+  stream,
+} from "./support/fake_primary.ts";
 import { info } from "./support/replication.ts";
 import { RespClient, show } from "./support/resp_client.ts";
 
@@ -387,6 +394,19 @@ Deno.test("expired keys are hidden from clients, and alive to the primary's comm
   assertEquals(await client.ask("DBSIZE"), ":1");
   await say(["PERSIST", "k"]);
   assertEquals(await client.ask("GET", "k"), '"2"');
+});
+
+Deno.test("keys that have expired come with a full sync, since only the primary says when they go", async () => {
+  await using linked = await link();
+  const { replica } = await linked.primary.greet();
+  // Expires at the epoch's first millisecond.
+  await replica.saySnapshot(0, rdbWith("\xfe\0\xfc\x01\0\0\0\0\0\0\0\0\x01k\x01v"));
+  await replica.hearAckOf(0);
+  assertEquals(await linked.client.ask("GET", "k"), "nil$");
+  const persist = stream(["PERSIST", "k"]);
+  await replica.say(persist);
+  await replica.hearAckOf(persist.length);
+  assertEquals(await linked.client.ask("GET", "k"), '"v"');
 });
 
 Deno.test("clients that wait are sent away when the server becomes a replica", async () => {

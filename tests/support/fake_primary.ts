@@ -99,7 +99,7 @@ export class FakeReplica {
   }
 
   /** Sends a whole data set, by its length, as of an offset; with no keys unless it is given. */
-  async saySnapshot(offset: number, rdb = emptyRdb()): Promise<void> {
+  async saySnapshot(offset: number, rdb = rdbWith()): Promise<void> {
     await this.say(`+FULLRESYNC ${HISTORY} ${offset}\r\n$${rdb.length}\r\n`);
     await this.say(rdb);
   }
@@ -143,7 +143,7 @@ export function stream(...commands: readonly (readonly string[])[]): string {
 }
 
 /** An RDB with what `records` say in it, and its checksum. */
-export function emptyRdb(records = ""): Uint8Array {
+export function rdbWith(records = ""): Uint8Array {
   const body = latin1Bytes(`REDIS0010${records}\xff`);
   const crc = new Uint32Array(2);
   crc64(crc, body, 0, body.length);
@@ -157,5 +157,5 @@ export function emptyRdb(records = ""): Uint8Array {
 /** An RDB with one string in database 0. */
 export function rdbOf(key: string, value: string): Uint8Array {
   const text = (s: string) => String.fromCharCode(s.length) + s;
-  return emptyRdb(`\xfe\0\0${text(key)}${text(value)}`);
+  return rdbWith(`\xfe\0\0${text(key)}${text(value)}`);
 }
