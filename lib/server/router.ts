@@ -14,6 +14,8 @@ import { Queue } from "../bytes/queue.ts";
 import { FLAGS } from "../commands/spec.ts";
 import { Args } from "../resp/args.ts";
 import type { CommandBatch } from "../resp/decoder.ts";
+import { type Database, TYPE } from "../store/database.ts";
+import { membersOf } from "../store/members.ts";
 import { ReplyError } from "../resp/reply_error.ts";
 import type { Propagation } from "../replication/propagation.ts";
 import type { BlockedKeys } from "./blocked_keys.ts";
@@ -62,8 +64,9 @@ export class Router {
     server.current = current;
   };
 
-  /** Hashes of the first argument of the batch's next commands. */
+  /** Hashes of the first argument of the batch's next commands, and of the fields or members. */
   readonly #hashes = new Int32Array(MAX_PREFETCH);
+  readonly #memberHashes = new Int32Array(MAX_PREFETCH);
   /** What ByteMap.prefetch returned; kept so that its loads are not optimised away. */
   prefetched = 0;
 
@@ -189,13 +192,36 @@ export class Router {
     if (at === 0 && used < PREFETCH_FROM_WORDS) return 0;
     const hashes = this.#hashes;
     let count = 0;
+    let isOneKey = true;
     for (; at < used && count < MAX_PREFETCH; count++) {
       const argc = spans[at]!;
       hashes[count] = argc > 1 ? hashBytes(buf, spans[at + 3]!, spans[at + 4]!) : 0;
+      if (hashes[count] !== hashes[0]) isOneKey = false;
       at += 1 + 2 * argc;
     }
     this.prefetched = client.db.map.prefetch(hashes, count);
+    if (isOneKey) this.#prefetchMembers(client.db, batch, count);
     return count;
+  }
+
+  /**
+   * {@link Router.#prefetch} of the fields or members of a large collection, where all commands are on
+   * one key: those of a sorted set are last arguments nearly always, all others second ones.
+   */
+  #prefetchMembers(db: Database, { buf, spans, at }: CommandBatch, count: number): void {
+    if (spans[at]! < 3) return;
+    const entry = db.map.findHashed(this.#hashes[0]!, buf, spans[at + 3]!, spans[at + 4]!);
+    const members = entry === 0 ? undefined : membersOf(db, entry);
+    if (members === undefined) return;
+    const isZset = db.type(entry) === TYPE.zset;
+    const hashes = this.#memberHashes;
+    for (let i = 0; i < count; i++) {
+      const argc = spans[at]!;
+      const span = at + 1 + 2 * (isZset ? argc - 1 : Math.min(2, argc - 1));
+      hashes[i] = hashBytes(buf, spans[span]!, spans[span + 1]!);
+      at += 1 + 2 * argc;
+    }
+    this.prefetched += members.prefetch(hashes, count);
   }
 
   /**
