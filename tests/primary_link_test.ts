@@ -409,6 +409,15 @@ Deno.test("keys that have expired come with a full sync, since only the primary 
   assertEquals(await linked.client.ask("GET", "k"), '"v"');
 });
 
+Deno.test("a key that expires at the end of time does not expire", async () => {
+  await using linked = await link();
+  const { replica } = await linked.primary.greet();
+  const end = "\xff".repeat(7) + "\x7f";
+  await replica.saySnapshot(0, rdbWith(`\xfe\0\xfc${end}\0\x01k\x01v`));
+  await replica.hearAckOf(0);
+  assertEquals(await linked.client.ask("GET", "k"), '"v"');
+});
+
 Deno.test("clients that wait are sent away when the server becomes a replica", async () => {
   await using primary = new FakePrimary();
   await using server = await serve({ port: 0 });

@@ -10,6 +10,8 @@ import { decompress } from "../bytes/lzf.ts";
 import { parseDouble } from "../bytes/double.ts";
 import { LENGTH, RDB_NEWEST, STRING } from "./rdb_format.ts";
 
+/** The greatest double that 64 bits with a sign can hold as an integer. */
+const LAST_TIME = 2 ** 63 - 1024;
 const TWO_32 = 2 ** 32;
 /** Strings are kept with a length of 31 bits. */
 export const MAX_STRING_BYTES = 2 ** 31 - 64;
@@ -133,10 +135,10 @@ export class RdbInput {
     return buf[at]! | buf[at + 1]! << 8 | buf[at + 2]! << 16 | buf[at + 3]! << 24;
   }
 
-  /** A time: 64 bits in little endian, signed; beyond 2^53 the nearest double. */
+  /** A time: 64 bits in little endian, signed; beyond 2^53 the nearest double below 2^63. */
   time(): number {
     const low = this.word() >>> 0;
-    return this.word() * TWO_32 + low;
+    return Math.min(this.word() * TWO_32 + low, LAST_TIME);
   }
 
   /** A double of 8 bytes. */
