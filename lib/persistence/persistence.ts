@@ -18,12 +18,12 @@ import {
   type SnapshotOptions,
   type SnapshotPace,
   type SnapshotSink,
+  USUAL_PACE,
   writeSnapshotNow,
 } from "./snapshot.ts";
 
 /** After a failure the next try waits so long. */
 const RETRY_SECONDS = 5;
-const SLICE_MS = 4;
 /** Bytes of a file that are loaded at once, and for how long before others run. */
 const LOAD_BYTES = 512 * 1024;
 const LOAD_MS = 10;
@@ -106,14 +106,13 @@ export class Persistence {
   #ended: Promise<unknown> = Promise.resolve();
   #lastTrySeconds = 0;
   #closed = false;
-  readonly #pace: SnapshotPace;
+  readonly #pace: SnapshotPace = { ...USUAL_PACE, rest: () => this.#rest() };
   /** Commands that had run when the snapshot last rested. */
   #commandsSeen = 0;
 
   constructor(host: PersistenceHost) {
     this.#host = host;
     this.lastSaveSeconds = this.#nowSeconds;
-    this.#pace = { sliceMs: SLICE_MS, entriesAtOnce: 32, rest: () => this.#rest() };
   }
 
   /** Whether a snapshot runs: another must wait. */
@@ -132,23 +131,18 @@ export class Persistence {
 
   /** Writes the file at once. Returns whether that went well; the log tells if not. */
   save(): boolean {
-    const { config: { values }, effects } = this.#host;
+    const { effects, log } = this.#host;
     let file: RdbFile | undefined;
     try {
-      file = RdbFile.begin(
-        values.dir,
-        values.dbfilename,
-        values["rdb-save-incremental-fsync"],
-      );
-      const target = file;
+      const target = file = this.#beginFile();
       writeSnapshotNow(this.#snapshotOptions(), (chunk) => target.writeNow(chunk));
-      file.completeNow();
+      target.completeNow();
     } catch (error) {
       file?.discard();
-      this.#host.log.warning(failureText(error));
+      log.warning(failureText(error));
       return false;
     }
-    this.#host.log.notice("DB saved on disk");
+    log.notice("DB saved on disk");
     effects.dirty = 0;
     this.#saved();
     return true;
@@ -159,7 +153,7 @@ export class Persistence {
    * Persistence.busy}. Resolves to whether it went well; the log tells if not.
    */
   async backgroundSave(): Promise<boolean> {
-    const { config: { values }, effects, log } = this.#host;
+    const { effects, log } = this.#host;
     const dirtyBefore = effects.dirty;
     this.saves++;
     this.#lastTrySeconds = this.#nowSeconds;
@@ -167,12 +161,7 @@ export class Persistence {
     let file: RdbFile | undefined;
     try {
       await this.#run("disk", async (snapshot, signal) => {
-        file = RdbFile.begin(
-          values.dir,
-          values.dbfilename,
-          values["rdb-save-incremental-fsync"],
-        );
-        const target = file;
+        const target = file = this.#beginFile();
         await snapshot.write((chunks) => target.write(chunks), signal, this.#pace);
         await target.complete(signal);
       });
@@ -302,6 +291,11 @@ export class Persistence {
     };
   }
 
+  #beginFile(): RdbFile {
+    const { values } = this.#host.config;
+    return RdbFile.begin(values.dir, values.dbfilename, values["rdb-save-incremental-fsync"]);
+  }
+
   /** The file holds the data. */
   #saved(): void {
     this.lastSaveSeconds = this.#nowSeconds;
@@ -314,7 +308,7 @@ export class Persistence {
     const { commands } = this.#host.stats;
     const areBusy = commands !== this.#commandsSeen;
     this.#commandsSeen = commands;
-    return letOthersRun(areBusy ? SLICE_MS : 0);
+    return letOthersRun(areBusy ? USUAL_PACE.sliceMs : 0);
   }
 
   get #nowSeconds(): number {

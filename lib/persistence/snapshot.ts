@@ -19,10 +19,7 @@ import { OPCODE } from "./rdb_format.ts";
 import { RdbOutput } from "./rdb_output.ts";
 import { writeDatabase, writeEntry, writeHeader } from "./rdb_write.ts";
 
-/** How long a slice takes before others run. */
-const SLICE_MS = 4;
-/** The clock is read after so many entries or bytes. */
-const ENTRIES_AT_ONCE = 32;
+/** The clock is read after so many bytes, too, since values are long and short. */
 const BYTES_AT_ONCE = 64 * 1024;
 /** Slots looked through for an entry. */
 const SLOTS_AT_ONCE = 2048;
@@ -46,14 +43,15 @@ export type SnapshotSink = (chunks: Uint8Array[]) => Promise<void>;
 /** How a snapshot shares the time with others. */
 export interface SnapshotPace {
   readonly sliceMs: number;
+  /** The clock is read after so many entries. */
   readonly entriesAtOnce: number;
   /** Lets others run between two slices. */
   rest(): Promise<void>;
 }
 
-const FULL_PACE: SnapshotPace = {
-  sliceMs: SLICE_MS,
-  entriesAtOnce: ENTRIES_AT_ONCE,
+export const USUAL_PACE: SnapshotPace = {
+  sliceMs: 4,
+  entriesAtOnce: 32,
   rest: () => letOthersRun(0),
 };
 
@@ -179,16 +177,12 @@ export class Snapshot {
     this.keys = this.#pictures.reduce((sum, { size }) => sum + size, 0);
   }
 
-  /** Bytes that wait for the sink. */
-  get waitingBytes(): number {
-    return this.#output.bytes;
-  }
-
   /**
-   * Writes all of it into `sink`. Throws what the sink throws and, where `signal` ends it, the signal's
+   * Writes all of it into `sink`, which it waits for; only what is about to change meanwhile is gathered
+   * without it, at most the rest of the data. Throws what the sink throws and, where `signal` ends it, the signal's
    * reason.
    */
-  async write(sink: SnapshotSink, signal?: AbortSignal, pace = FULL_PACE): Promise<void> {
+  async write(sink: SnapshotSink, signal?: AbortSignal, pace = USUAL_PACE): Promise<void> {
     const output = this.#output;
     try {
       for (;;) {
@@ -249,15 +243,6 @@ export class Snapshot {
       this.#error = error;
     }
   }
-}
-
-/** Takes a snapshot of this moment in slices: see {@link Snapshot.write}. */
-export function writeSnapshot(
-  options: SnapshotOptions,
-  sink: SnapshotSink,
-  signal?: AbortSignal,
-): Promise<void> {
-  return new Snapshot(options).write(sink, signal);
 }
 
 /** Writes all databases at once, while nothing else runs. */
