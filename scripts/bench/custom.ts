@@ -33,72 +33,92 @@ function filled(
   };
 }
 
-const zset = filled(
-  "ZCARD",
-  "zset:1m",
-  MILLION,
-  MILLION / 10,
-  (i) => ["ZADD", "zset:1m", ...ten((k) => [String(10 * i + k), `member:${digits(10 * i + k)}`])],
-);
-const list = filled(
-  "LLEN",
-  "list:1m",
-  MILLION,
-  MILLION / 10,
-  (i) => ["RPUSH", "list:1m", ...ten((k) => [`element:${10 * i + k}`])],
-);
-const hash = filled(
-  "HLEN",
-  "hash:1m",
-  MILLION,
-  MILLION / 10,
-  (i) => ["HSET", "hash:1m", ...ten((k) => [`field:${10 * i + k}`, `value:${k}`])],
-);
-const set = filled(
-  "SCARD",
-  "set:1m",
-  MILLION / 2,
-  MILLION / 10,
-  (i) => ["SADD", "set:1m", ...ten((k) => [`member:${10 * i + k}`])],
-);
-const stream = filled(
-  "XLEN",
-  "stream:1m",
-  MILLION,
-  MILLION,
-  (i) => ["XADD", "stream:1m", `${i + 1}-0`, "field", `value:${i}`],
-);
-
 function ten(words: (k: number) => string[]): string[] {
   return Array.from({ length: 10 }, (_, k) => words(k)).flat();
 }
 
-/** By the name that `--tests` gives them. */
+/** The tests of collections of `size` elements, whose names and keys end with `label`. */
+function testsOfSize(label: string, size: number): Record<string, CustomTest> {
+  const zset = filled(
+    "ZCARD",
+    `zset:${label}`,
+    size,
+    size / 10,
+    (i) => [
+      "ZADD",
+      `zset:${label}`,
+      ...ten((k) => [String(10 * i + k), `member:${digits(10 * i + k)}`]),
+    ],
+  );
+  const list = filled(
+    "LLEN",
+    `list:${label}`,
+    size,
+    size / 10,
+    (i) => ["RPUSH", `list:${label}`, ...ten((k) => [`element:${10 * i + k}`])],
+  );
+  const hash = filled(
+    "HLEN",
+    `hash:${label}`,
+    size,
+    size / 10,
+    (i) => ["HSET", `hash:${label}`, ...ten((k) => [`field:${10 * i + k}`, `value:${k}`])],
+  );
+  const set = filled(
+    "SCARD",
+    `set:${label}`,
+    size / 2,
+    size / 10,
+    (i) => ["SADD", `set:${label}`, ...ten((k) => [`member:${10 * i + k}`])],
+  );
+  const stream = filled(
+    "XLEN",
+    `stream:${label}`,
+    size,
+    size,
+    (i) => ["XADD", `stream:${label}`, `${i + 1}-0`, "field", `value:${i}`],
+  );
+  const middle = size / 2;
+  const tests: Record<string, CustomTest> = {
+    zadd: {
+      command: ["ZADD", `zset:${label}`, "__rand_int__", "member:__rand_int__"],
+      range: size,
+      prepare: zset,
+    },
+    zrank: {
+      command: ["ZRANK", `zset:${label}`, "member:__rand_int__"],
+      range: size,
+      prepare: zset,
+    },
+    zrange: {
+      command: ["ZRANGE", `zset:${label}`, `${middle}`, `${middle + 9}`],
+      range: 1,
+      prepare: zset,
+    },
+    lindex_first: { command: ["LINDEX", `list:${label}`, "0"], range: 1, prepare: list },
+    lindex_last: { command: ["LINDEX", `list:${label}`, "-1"], range: 1, prepare: list },
+    hscan: { command: ["HSCAN", `hash:${label}`, "__rand_int__"], range: size, prepare: hash },
+    sscan: { command: ["SSCAN", `set:${label}`, "__rand_int__"], range: size, prepare: set },
+    hrandfield: { command: ["HRANDFIELD", `hash:${label}`], range: 1, prepare: hash },
+    // A round of the smaller size takes all and goes on with an empty set.
+    spop: { command: ["SPOP", `set:${label}`], range: 1, prepare: set },
+    srandmember: { command: ["SRANDMEMBER", `set:${label}`], range: 1, prepare: set },
+    xrange_10: {
+      command: ["XRANGE", `stream:${label}`, "__rand_int__", "+", "COUNT", "10"],
+      range: size,
+      prepare: stream,
+    },
+  };
+  return Object.fromEntries(
+    Object.entries(tests).map(([name, test]) => [`${name}_${label}`, test]),
+  );
+}
+
+/** By the name that `--tests` gives them: what grows with the size is there for two sizes. */
 export const CUSTOM_TESTS: Readonly<Record<string, CustomTest>> = {
-  zadd_1m: {
-    command: ["ZADD", "zset:1m", "__rand_int__", "member:__rand_int__"],
-    range: MILLION,
-    prepare: zset,
-  },
-  zrank_1m: { command: ["ZRANK", "zset:1m", "member:__rand_int__"], range: MILLION, prepare: zset },
-  zrange_1m: {
-    command: ["ZRANGE", "zset:1m", "500000", "500009"],
-    range: MILLION,
-    prepare: zset,
-  },
-  lindex_first_1m: { command: ["LINDEX", "list:1m", "0"], range: 1, prepare: list },
-  lindex_last_1m: { command: ["LINDEX", "list:1m", "-1"], range: 1, prepare: list },
-  hscan_1m: { command: ["HSCAN", "hash:1m", "__rand_int__"], range: MILLION, prepare: hash },
-  sscan_1m: { command: ["SSCAN", "set:1m", "__rand_int__"], range: MILLION, prepare: set },
-  hrandfield_1m: { command: ["HRANDFIELD", "hash:1m"], range: 1, prepare: hash },
-  srandmember_1m: { command: ["SRANDMEMBER", "set:1m"], range: 1, prepare: set },
-  spop_1m: { command: ["SPOP", "set:1m"], range: 1, prepare: set },
+  ...testsOfSize("10k", 10_000),
+  ...testsOfSize("1m", MILLION),
   xadd: { command: ["XADD", "stream", "*", "field", "value:__rand_int__"], range: MILLION },
-  xrange_10_1m: {
-    command: ["XRANGE", "stream:1m", "__rand_int__", "+", "COUNT", "10"],
-    range: MILLION,
-    prepare: stream,
-  },
   xadd_trim: {
     command: ["XADD", "trimmed", "MAXLEN", "~", "10000", "*", "field", "value:__rand_int__"],
     range: MILLION,
