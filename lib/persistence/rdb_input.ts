@@ -8,7 +8,7 @@ import { crc64 } from "../bytes/crc64.ts";
 import { formatInteger } from "../bytes/integer.ts";
 import { decompress } from "../bytes/lzf.ts";
 import { parseDouble } from "../bytes/double.ts";
-import { LENGTH, RDB_NEWEST, STRING } from "./rdb_format.ts";
+import { DUMP_FOOTER_BYTES, LENGTH, RDB_NEWEST, STRING } from "./rdb_format.ts";
 
 /** The greatest double that 64 bits with a sign can hold as an integer. */
 const LAST_TIME = 2 ** 63 - 1024;
@@ -19,8 +19,6 @@ export const MAX_STRING_BYTES = 2 ** 31 - 64;
 const MAX_EXPANSION = 88;
 /** A buffer for expanding strings is kept up to this length. */
 const MAX_KEPT_BYTES = 1 << 20;
-/** Bytes after a DUMP payload's value: the version in two, and the CRC-64. */
-const FOOTER_BYTES = 10;
 /** Lengths of a score in text that stand for no number of characters. */
 const SCORE_MINUS_INFINITY = 255;
 const SCORE_INFINITY = 254;
@@ -220,12 +218,12 @@ export class RdbInput {
  * checksum is wrong.
  */
 export function dumpBytes(buf: Uint8Array, off: number, len: number): number | undefined {
-  if (len < FOOTER_BYTES) return undefined;
-  const footer = off + len - FOOTER_BYTES;
+  if (len < DUMP_FOOTER_BYTES) return undefined;
+  const footer = off + len - DUMP_FOOTER_BYTES;
   if ((buf[footer]! | buf[footer + 1]! << 8) > RDB_NEWEST) return undefined;
   const crc = new Uint32Array(2);
   crc64(crc, buf, off, len - 8);
-  return checksumIs(crc, buf, footer + 2) ? len - FOOTER_BYTES : undefined;
+  return checksumIs(crc, buf, footer + 2) ? len - DUMP_FOOTER_BYTES : undefined;
 }
 
 /** Whether the 8 bytes at `at` are this checksum. */
