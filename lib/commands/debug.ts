@@ -12,13 +12,14 @@ import type { Args } from "../resp/args.ts";
 import { NO_SUCH_KEY, ReplyError } from "../resp/reply_error.ts";
 import type { Client } from "../server/client.ts";
 import { datasetDigest, valueDigest } from "../server/digest.ts";
-import { valueBytes } from "../server/memory_usage.ts";
 import { Arena } from "../bytes/arena.ts";
 import { LoadError } from "../persistence/persistence.ts";
-import { type Database, ENCODING, NO_EXPIRY, TYPE } from "../store/database.ts";
+import { RdbOutput } from "../persistence/rdb_output.ts";
+import { writeValue } from "../persistence/rdb_write.ts";
+import { ENCODING, NO_EXPIRY, TYPE } from "../store/database.ts";
 import type { HashTable } from "../store/hash_table.ts";
 import type { Quicklist } from "../store/quicklist.ts";
-import { readString, setString } from "../store/string_value.ts";
+import { setString } from "../store/string_value.ts";
 import { integerArg } from "./arguments.ts";
 import { debugProtocol } from "./debug_protocol.ts";
 import { helpHandler, subcommandSyntaxError } from "./help.ts";
@@ -192,7 +193,7 @@ function object(client: Client, args: Args): void {
   if (args.count === 4 && !args.is(3, "FAST")) throw subcommandSyntaxError(args);
   const { db, reply, server } = client;
   const lru = db.accessBits(entry);
-  const length = args.count === 4 ? "" : ` serializedlength:${serializedLength(db, entry)}`;
+  const length = args.count === 4 ? "" : ` serializedlength:${serializedLength(client, entry)}`;
   reply.simple(
     `Value at:0x${(entry >>> 0).toString(16)} refcount:${referenceCount(client, entry)} ` +
       `encoding:${encodingName(db, entry)}${length} ` +
@@ -209,16 +210,14 @@ function nodes({ db, server }: Client, entry: number): string {
     `ql_listpack_max:${fill} ql_compressed:0 ql_uncompressed_size:${list.totalBytes}`;
 }
 
-/** Bytes of a string in RDB's format, before compression; of a collection, what it takes here. */
-function serializedLength(db: Database, entry: number): number {
-  if (db.type(entry) !== TYPE.string) return valueBytes(db, entry, 0);
-  const { buf, off, len } = readString(db, entry);
-  const value = len <= 11 ? parseInteger(buf, off, len) : NaN;
-  if (value === (value | 0)) {
-    if (value === value << 24 >> 24) return 2;
-    return value === value << 16 >> 16 ? 3 : 5;
-  }
-  return len + (len < 1 << 6 ? 1 : len < 1 << 14 ? 2 : 5);
+/** Bytes of a value in RDB's format. */
+function serializedLength({ db, server }: Client, entry: number): number {
+  const output = new RdbOutput({
+    compress: server.config.values.rdbcompression,
+    checksum: false,
+  });
+  writeValue(output, db, entry);
+  return output.bytes;
 }
 
 /** The map of V8's heap, as far as Deno tells it: our own, as Redis has no such heap. */
