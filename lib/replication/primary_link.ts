@@ -296,6 +296,15 @@ export class PrimaryLink {
     const sink = decoder.writable.getWriter();
     const batches = decoder.readable.getReader();
     let next = batches.read();
+    // Before anybody else goes on: a snapshot that begins there must know where the data stand.
+    client.onBatch = () => {
+      const batch = this.#batch!;
+      this.#batch = undefined;
+      bytes.ran(batch, bytes.received - decoder.pendingBytes, client.transaction !== undefined);
+      replication.selected = client.db.number;
+      // What follows bytes that are no request cannot be understood, so nothing can go on from here.
+      if (batch.error !== undefined) replication.resumable = false;
+    };
     const apply = async (chunk: Uint8Array) => {
       bytes.receive(chunk);
       decoded = true;
@@ -306,17 +315,11 @@ export class PrimaryLink {
         if (client.closing) return;
         this.#batch = batch;
         router.runBatch(client, batch);
-        this.#batch = undefined;
-        bytes.ran(batch, bytes.received - decoder.pendingBytes, client.transaction !== undefined);
         decoder.batchDone();
         next = batches.read();
-        // What follows bytes that are no request cannot be understood, so nothing can go on from here.
-        if (batch.error !== undefined) replication.resumable = false;
       } else {
         bytes.skipped(bytes.received - decoder.pendingBytes);
       }
-      replication.selected = client.db.number;
-      replication.feed();
     };
 
     for (let at = 0; at < rest.length; at += READ_BYTES) {

@@ -180,7 +180,8 @@ export class SyncLoad {
     server.persistence.loading = {
       aside,
       startedMs: server.time.nowMs,
-      totalBytes: this.totalBytes,
+      // A file is there as a whole when it is loaded.
+      totalBytes: this.totalBytes || this.readBytes,
       loadedBytes: 0,
       usedMemory: 0,
     };

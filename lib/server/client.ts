@@ -52,6 +52,8 @@ export class Client implements Requester, Subscriber {
   gateMask = -1;
   /** Whether it is the link to our primary, whose commands all run and are not answered. */
   isPrimary = false;
+  /** Called when a batch of its commands has run, before other clients go on. */
+  onBatch: (() => void) | undefined;
 
   name = "";
   libName = "";

@@ -104,6 +104,7 @@ export class Router {
     }
     this.#begin();
     this.#run(client, batch);
+    client.onBatch?.();
     if (client.halted && !client.closing) client.postpone(batch.own());
     this.#end();
     client.connection.flush();
