@@ -41,6 +41,19 @@ Deno.test("A reply writer gathers shared messages into few chunks", () => {
   assertEquals(chunks, Math.ceil(expected.length / (16 * 1024)));
 });
 
+Deno.test("A reply writer for which nobody takes anything copies short messages", () => {
+  const writer = new ReplyWriter();
+  let grown = 0;
+  writer.onGrow = () => grown++;
+  const chunk = sharedChunk("+a message\r\n");
+  for (let i = 0; i < 100_000; i++) writer.shared(chunk);
+  // As references as long as 16 KiB are not full, then in chunks of up to 1 MiB.
+  const references = Math.ceil(16 * 1024 / chunk.length);
+  assert(writer.chunks <= references + 10, `${writer.chunks} chunks`);
+  assert(grown > 0, "nobody was asked to look at the limits");
+  assertEquals(drain(writer).text.length, 100_000 * chunk.length);
+});
+
 Deno.test("A reply writer keeps the order of replies and shared messages of any length", async () => {
   await seeded((rng) => {
     const writer = new ReplyWriter();

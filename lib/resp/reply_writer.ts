@@ -239,20 +239,20 @@ export class ReplyWriter {
   }
 
   /**
-   * RESP that goes to several clients alike. It is copied only where it fits behind a reply: a client
-   * for which a thousand messages wait has a thousand references, and the messages exist once.
+   * RESP that goes to several clients alike, taken as a reference as long as little waits. Behind a
+   * reply, or for a client that lags behind, a short one is copied: to keep it costs several times its
+   * bytes, which are what the limits count.
    */
   shared(chunk: SharedChunk): void {
     if (this.muted) return;
     const { length } = chunk;
-    if (this.#pos > 0 && this.#pos + length <= this.#buf.length) {
+    if (length < OWN_CHUNK && (this.#pos > 0 || this.bytes >= FIRST_CHUNK)) {
       return this.raw(chunk.bytes, length);
     }
     this.#close();
     this.#full.push(chunk);
-    const before = this.bytes;
     this.bytes += length;
-    if (Math.floor(before / FIRST_CHUNK) !== Math.floor(this.bytes / FIRST_CHUNK)) this.onGrow?.();
+    if (length >= OWN_CHUNK) this.onGrow?.();
   }
 
   /** Takes what is to be sent next, or undefined if nothing waits. */
