@@ -127,6 +127,11 @@ export class Persistence {
     return { keys, keysOut, startedSeconds };
   }
 
+  /** Bytes of the running snapshot that wait for those who take it. */
+  get waitingBytes(): number {
+    return this.#running?.snapshot.waitingBytes ?? 0;
+  }
+
   // ---- saving ------------------------------------------------------------------------------------
 
   /** Writes the file at once. Returns whether that went well; the log tells if not. */
@@ -138,7 +143,7 @@ export class Persistence {
       writeSnapshotNow(this.#snapshotOptions(), (chunk) => target.writeNow(chunk));
       target.completeNow();
     } catch (error) {
-      file?.discard();
+      file?.discardNow();
       log.warning(failureText(error));
       return false;
     }
@@ -158,15 +163,18 @@ export class Persistence {
     this.saves++;
     this.#lastTrySeconds = this.#nowSeconds;
     log.notice(`Background saving started by pid ${Deno.pid}`);
-    let file: RdbFile | undefined;
     try {
       await this.#run("disk", async (snapshot, signal) => {
-        const target = file = this.#beginFile();
-        await snapshot.write((chunks) => target.write(chunks), signal, this.#pace);
-        await target.complete(signal);
+        const file = this.#beginFile();
+        try {
+          await snapshot.write((chunks) => file.write(chunks), signal, this.#pace);
+          await file.complete(signal);
+        } catch (error) {
+          await file.discard();
+          throw error;
+        }
       });
     } catch (error) {
-      file?.discard();
       if (error instanceof SnapshotAborted) {
         log.warning("Background saving given up");
         return false;

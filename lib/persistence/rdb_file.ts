@@ -14,7 +14,7 @@ import { systemErrorText } from "../config/special_kinds.ts";
 const SYNC_BYTES = 4 * 1024 * 1024;
 
 const TEMP_NAME = /^temp-(\d+)-\d+\.rdb$/;
-let filesBegun = 0;
+let namesGiven = 0;
 
 /** The message is the line for the log, in Redis's words. */
 export class SaveError extends Error {}
@@ -44,8 +44,7 @@ export class RdbFile {
 
   /** Begins the file that is to be `name` in `dir`; throws SaveError, as all steps do. */
   static begin(dir: string, name: string, syncsOften: boolean): RdbFile {
-    // Numbered, since a file that is given up may still be closing when the next one begins.
-    const temp = `temp-${Deno.pid}-${++filesBegun}.rdb`;
+    const temp = tempName();
     try {
       const file = Deno.openSync(join(dir, temp), {
         write: true,
@@ -92,8 +91,15 @@ export class RdbFile {
     } catch (error) {
       throw writeError("fsync", error);
     }
-    signal.throwIfAborted();
-    this.#rename();
+    // A second name keeps the old file's blocks from being freed, which takes long, by the rename.
+    const old = join(this.#dir, tempName());
+    await Deno.link(join(this.#dir, this.#name), old).catch(() => {});
+    try {
+      signal.throwIfAborted();
+      this.#rename();
+    } finally {
+      await Deno.remove(old).catch(() => {});
+    }
     const dir = await Deno.open(this.#dir).catch(() => undefined);
     // Where directories cannot be opened (Windows), the rename is the system's to keep.
     if (dir === undefined) return;
@@ -117,7 +123,12 @@ export class RdbFile {
   }
 
   /** Removes what there is of it; does nothing after it was completed. */
-  discard(): void {
+  async discard(): Promise<void> {
+    this.#close();
+    await Deno.remove(join(this.#dir, this.#temp)).catch(() => {});
+  }
+
+  discardNow(): void {
     this.#close();
     removeIfThere(join(this.#dir, this.#temp));
   }
@@ -152,6 +163,11 @@ export class RdbFile {
   }
 }
 
+/** Numbered, since a file that is given up may still be closing when the next one begins. */
+function tempName(): string {
+  return `temp-${Deno.pid}-${++namesGiven}.rdb`;
+}
+
 /**
  * Removes the temporary files that servers left behind which were killed: those of processes that are
  * gone, and of our own ID, which another had before.
@@ -160,7 +176,7 @@ export function removeLeftovers(dir: string): void {
   for (const name of namesIn(dir)) {
     const pid = TEMP_NAME.exec(name)?.[1];
     if (pid === undefined) continue;
-    if (Number(pid) === Deno.pid ? filesBegun === 0 : !isRunning(Number(pid))) {
+    if (Number(pid) === Deno.pid ? namesGiven === 0 : !isRunning(Number(pid))) {
       removeIfThere(join(dir, name));
     }
   }

@@ -177,6 +177,11 @@ export class Snapshot {
     this.keys = this.#pictures.reduce((sum, { size }) => sum + size, 0);
   }
 
+  /** Bytes that wait for the sink. */
+  get waitingBytes(): number {
+    return this.#output.bytes;
+  }
+
   /**
    * Writes all of it into `sink`, which it waits for; only what is about to change meanwhile is gathered
    * without it, at most the rest of the data. Throws what the sink throws and, where `signal` ends it, the signal's
