@@ -3,63 +3,12 @@
  * plays. How real servers get on with each other is in replica_test.ts.
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { type RunningServer, serve, type ServeOptions } from "../lib/mod.ts";
+import { serve } from "../lib/mod.ts";
 import { eventually } from "./support/eventually.ts";
-import {
-  FakePrimary,
-  type FakeReplica,
-  HISTORY,
-  rdbOf,
-  rdbWith,
-  stream,
-} from "./support/fake_primary.ts";
+import { FakePrimary, type FakeReplica, HISTORY, rdbOf, stream } from "./support/fake_primary.ts";
+import { link, synchronized } from "./support/linked.ts";
 import { info } from "./support/replication.ts";
 import { RespClient, show } from "./support/resp_client.ts";
-
-interface Linked extends AsyncDisposable {
-  readonly primary: FakePrimary;
-  readonly server: RunningServer;
-  readonly client: RespClient;
-  readonly dir: string;
-  readonly log: string[];
-}
-
-/** A primary that nobody has spoken to yet, and a replica of it. */
-async function link(options: ServeOptions = {}): Promise<Linked> {
-  await using stack = new AsyncDisposableStack();
-  const primary = stack.use(new FakePrimary());
-  const dir = await Deno.makeTempDir({ prefix: "redino_link_" });
-  stack.defer(() => Deno.remove(dir, { recursive: true }));
-  const log: string[] = [];
-  const server = stack.use(
-    await serve({
-      port: 0,
-      dir,
-      replicaof: `127.0.0.1 ${primary.port}`,
-      "enable-debug-command": "yes",
-      log: (line) => log.push(line),
-      ...options,
-    }),
-  );
-  const client = stack.use(await RespClient.connect(server.port));
-  const owned = stack.move();
-  return {
-    primary,
-    server,
-    client,
-    dir,
-    log,
-    [Symbol.asyncDispose]: () => owned.disposeAsync(),
-  };
-}
-
-/** Greets the replica and gives it an empty data set as of an offset. */
-async function synchronized(primary: FakePrimary, offset: number): Promise<FakeReplica> {
-  const { replica } = await primary.greet();
-  await replica.saySnapshot(offset);
-  await replica.hearAckOf(offset);
-  return replica;
-}
 
 Deno.test("the handshake is Redis's", async () => {
   await using linked = await link({
@@ -248,87 +197,6 @@ Deno.test("errors of the primary's commands are not told to it, but logged and c
   );
 });
 
-for (const load of ["disabled", "swapdb"]) {
-  Deno.test(`a sync that is cut half-way leaves the old data (repl-diskless-load ${load})`, async () => {
-    await using linked = await link({ "repl-diskless-load": load });
-    const { primary, client } = linked;
-    const replica = await synchronized(primary, 0);
-    const set = stream(["SET", "old", "data"]);
-    await replica.say(set);
-    await replica.hearAckOf(set.length);
-    replica.close();
-    const rdb = rdbOf("new", "data");
-    for (const bytes of [0, 1, 12, rdb.length - 1]) {
-      const { replica: again } = await primary.greet();
-      await again.say(`+FULLRESYNC ${"c".repeat(40)} 5\r\n$${rdb.length}\r\n`);
-      await again.say(rdb.subarray(0, bytes));
-      await eventually(async () =>
-        (await info(client, "replication")).get("master_sync_read_bytes") === String(bytes)
-      );
-      again.close();
-      await eventually(async () =>
-        (await info(client, "replication")).get("master_sync_in_progress") === "0"
-      );
-      assertEquals(await client.ask("GET", "old"), '"data"');
-    }
-    const { replica: last, psync } = await primary.greet();
-    assertEquals(psync, ["PSYNC", "?", "-1"]);
-    await last.saySnapshot(9, rdb);
-    await last.hearAckOf(9);
-    assertEquals(await client.ask("GET", "old"), "nil$");
-    assertEquals(await client.ask("GET", "new"), '"data"');
-  });
-}
-
-Deno.test("an RDB between marks may come in any pieces", async () => {
-  await using linked = await link();
-  const { primary, client } = linked;
-  const mark = "0123456789".repeat(4);
-  const rdb = rdbOf("k", "v");
-  for (const size of [1, 3, 39, 40, 41, 1000]) {
-    const { replica } = await primary.greet();
-    await replica.say(`+FULLRESYNC ${HISTORY} 5\r\n`);
-    await replica.say(`$EOF:${mark}\r\n`);
-    const all = new Uint8Array([...rdb, ...new TextEncoder().encode(mark)]);
-    for (let at = 0; at < all.length; at += size) await replica.say(all.subarray(at, at + size));
-    await replica.hearAckOf(5);
-    assertEquals(await client.ask("GET", "k"), '"v"');
-    replica.close();
-    const { replica: again } = await primary.greet();
-    await again.say("-NOMASTERLINK\r\n");
-  }
-});
-
-for (
-  const [what, bytes] of [
-    ["no RDB", "hello\r\n"],
-    ["an error", "-ERR out of memory\r\n"],
-    ["a wild length", "$99999999999999999999\r\n"],
-    ["an RDB that is none", "$5\r\nREDIX"],
-    ["an endless line", "x".repeat(5000)],
-  ] as const
-) {
-  Deno.test(`a primary that sends ${what} is given up, and asked again`, async () => {
-    await using linked = await link();
-    const { replica } = await linked.primary.greet();
-    await replica.say(`+FULLRESYNC ${HISTORY} 5\r\n${bytes}`);
-    assertEquals(await replica.hear(), []);
-    await synchronized(linked.primary, 7);
-    assertEquals(await linked.client.ask("PING"), "+PONG");
-  });
-}
-
-Deno.test("a damaged RDB is refused with a sentence, and asked for again", async () => {
-  await using linked = await link();
-  const rdb = rdbOf("key", "value");
-  rdb[rdb.length - 1]! ^= 1;
-  const { replica } = await linked.primary.greet();
-  await replica.saySnapshot(5, rdb);
-  await synchronized(linked.primary, 7);
-  assert(linked.log.some((line) => /checksum/i.test(line)), linked.log.join(""));
-  assertEquals(await linked.client.ask("DBSIZE"), ":0");
-});
-
 Deno.test("a primary that says nothing for repl-timeout is left, at every stage", async () => {
   await using linked = await link({ "repl-timeout": 1 });
   const { primary, log } = linked;
@@ -396,26 +264,25 @@ Deno.test("expired keys are hidden from clients, and alive to the primary's comm
   assertEquals(await client.ask("GET", "k"), '"2"');
 });
 
-Deno.test("keys that have expired come with a full sync, since only the primary says when they go", async () => {
+Deno.test("a file that is saved right behind the primary's commands says so", async () => {
   await using linked = await link();
-  const { replica } = await linked.primary.greet();
-  // Expires at the epoch's first millisecond.
-  await replica.saySnapshot(0, rdbWith("\xfe\0\xfc\x01\0\0\0\0\0\0\0\0\x01k\x01v"));
-  await replica.hearAckOf(0);
-  assertEquals(await linked.client.ask("GET", "k"), "nil$");
-  const persist = stream(["PERSIST", "k"]);
-  await replica.say(persist);
-  await replica.hearAckOf(persist.length);
-  assertEquals(await linked.client.ask("GET", "k"), '"v"');
-});
-
-Deno.test("a key that expires at the end of time does not expire", async () => {
-  await using linked = await link();
-  const { replica } = await linked.primary.greet();
-  const end = "\xff".repeat(7) + "\x7f";
-  await replica.saySnapshot(0, rdbWith(`\xfe\0\xfc${end}\0\x01k\x01v`));
-  await replica.hearAckOf(0);
-  assertEquals(await linked.client.ask("GET", "k"), '"v"');
+  const { primary, server, client, dir } = linked;
+  const replica = await synchronized(primary, 10);
+  // Woken by the first of two commands that come together, it saves when both have run.
+  using saving = await RespClient.connect(server.port);
+  await saving.post("XREAD", "BLOCK", 0, "STREAMS", "s", "$");
+  await saving.post("SAVE");
+  await eventually(async () => (await info(client, "clients")).get("blocked_clients") === "1");
+  const commands = stream(["XADD", "s", "1-1", "f", "v"], ["INCR", "n"]);
+  await replica.say(commands);
+  assertEquals((await saving.read()).type, "array");
+  assertEquals(show(await saving.read()), "+OK");
+  await server.close();
+  await using again = await serve({ port: 0, dir, replicaof: `127.0.0.1 ${primary.port}` });
+  const { psync } = await primary.greet();
+  assertEquals(psync, ["PSYNC", HISTORY, String(10 + commands.length + 1)]);
+  using after = await RespClient.connect(again.port);
+  assertEquals(await after.ask("GET", "n"), '"1"');
 });
 
 Deno.test("clients that wait are sent away when the server becomes a replica", async () => {
@@ -463,98 +330,6 @@ Deno.test("a replica that may be written to lets those keys expire that its clie
   assertEquals(await tracked(), "1");
   await client.send("CONFIG", "SET", "replica-read-only", "yes");
   assertEquals(await tracked(), "0");
-});
-
-/** Begins a full sync as of offset 5 in a history, and stops in the middle of it. */
-async function beginSync(
-  primary: FakePrimary,
-  history: string,
-): Promise<() => Promise<FakeReplica>> {
-  const { replica } = await primary.greet();
-  const rdb = rdbOf("new", "data");
-  await replica.say(`+FULLRESYNC ${history} 5\r\n$${rdb.length}\r\n`);
-  await replica.say(rdb.subarray(0, 20));
-  return async () => {
-    await replica.say(rdb.subarray(20));
-    await replica.hearAckOf(5);
-    return replica;
-  };
-}
-
-const LOADING = "-LOADING Redis is loading the dataset in memory";
-
-for (
-  const [load, history, meanwhile, field] of [
-    ["disabled", HISTORY, '"data"', undefined],
-    ["on-empty-db", HISTORY, '"data"', undefined],
-    ["swapdb", HISTORY, '"data"', "async_loading"],
-    ["swapdb", "b".repeat(40), LOADING, "loading"],
-  ] as const
-) {
-  const which = history === HISTORY ? "the same history" : "another history";
-  Deno.test(`while ${which} comes, clients are answered ${meanwhile} (repl-diskless-load ${load})`, async () => {
-    await using linked = await link({ "repl-diskless-load": load });
-    const { primary, client } = linked;
-    const first = await synchronized(primary, 0);
-    const set = stream(["SET", "old", "data"]);
-    await first.say(set);
-    await first.hearAckOf(set.length);
-    using blocked = await RespClient.connect(linked.server.port);
-    await blocked.post("BLPOP", "new", 0);
-    first.close();
-    const finish = await beginSync(primary, history);
-    await eventually(async () =>
-      (await info(client, "replication")).get("master_sync_read_bytes") === "20"
-    );
-    const persistence = await info(client, "persistence");
-    for (const name of ["loading", "async_loading"]) {
-      assertEquals(persistence.get(name), name === field ? "1" : "0");
-    }
-    assertEquals(await client.ask("GET", "old"), meanwhile);
-    const replicaOf = await client.ask("REPLICAOF", "127.0.0.1", "1");
-    if (field !== undefined) assertEquals(replicaOf, LOADING);
-    else await client.send("REPLICAOF", "127.0.0.1", primary.port);
-    if (field === undefined) return;
-    await client.send("WATCH", "new");
-    await finish();
-    assertEquals(await client.ask("GET", "old"), "nil$");
-    assertEquals(await client.ask("GET", "new"), '"data"');
-  });
-}
-
-Deno.test("an empty replica may load what comes as it comes", async () => {
-  await using linked = await link({ "repl-diskless-load": "on-empty-db" });
-  const { primary, client, log } = linked;
-  const finish = await beginSync(primary, HISTORY);
-  await eventually(async () =>
-    (await info(client, "replication")).get("master_sync_read_bytes") === "20"
-  );
-  assertEquals(await client.ask("GET", "new"), LOADING);
-  assertMatch(await client.ask("ROLE"), /"sync" :-1/);
-  await finish();
-  assertEquals(await client.ask("GET", "new"), '"data"');
-  assert(log.some((line) => line.includes("bytes from master to parser")));
-  const persistence = await info(client, "persistence");
-  assertEquals([persistence.get("loading"), persistence.get("async_loading")], ["0", "0"]);
-});
-
-Deno.test("databases that are exchanged are other ones to WATCH, to blocked clients and to those that selected them", async () => {
-  await using linked = await link({ "repl-diskless-load": "swapdb" });
-  const { primary, client } = linked;
-  const first = await synchronized(primary, 0);
-  using watching = await RespClient.connect(linked.server.port);
-  await watching.send("WATCH", "new");
-  await watching.send("MULTI");
-  await watching.send("PING");
-  using reading = await RespClient.connect(linked.server.port);
-  await reading.post("XREAD", "BLOCK", 0, "STREAMS", "new", 0);
-  await eventually(async () => (await info(client, "clients")).get("blocked_clients") === "1");
-  first.close();
-  await (await beginSync(primary, HISTORY))();
-  assertEquals(await watching.ask("EXEC"), "nil*");
-  assertEquals(await watching.ask("GET", "new"), '"data"');
-  // It is no stream.
-  assertEquals((await info(client, "clients")).get("blocked_clients"), "1");
 });
 
 Deno.test("a replica has what its primary has, whatever its maxmemory, unless it is to keep to that", async () => {
