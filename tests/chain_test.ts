@@ -5,7 +5,7 @@ import { startProxy } from "./support/proxy.ts";
 import { startRedino, startReplica } from "./support/redino_replica.ts";
 import { startRedis } from "./support/redis.ts";
 import { assertSameData, caughtUp, info, writeSome } from "./support/replication.ts";
-import { RespClient } from "./support/resp_client.ts";
+import { RespClient, show } from "./support/resp_client.ts";
 import { type Rng, seeded } from "./support/rng.ts";
 import { redisTest } from "./support/skip.ts";
 
@@ -49,6 +49,23 @@ Deno.test("Redino follows Redino, and another Redino follows that one", async ()
     await using late = await startReplica(c.port, { "repl-diskless-load": "swapdb" });
     await assertFollows([a, b, c, late], rng);
   });
+});
+
+redisTest("WAIT is answered by, and messages go through, all that follow", async () => {
+  await using stack = new AsyncDisposableStack();
+  await using a = await startRedino();
+  await using b = await startReplica(a.port);
+  const c = await startRedisLink(stack, b.port);
+  await using d = await startReplica(c.port);
+  for (const server of [b, c, d]) await caughtUp(a.client, server.client);
+  using subscriber = await RespClient.connect(d.port);
+  await subscriber.send("SUBSCRIBE", "news");
+  await a.client.send("SET", "k", "v");
+  // Its own replica only.
+  assertEquals(await a.client.ask("WAIT", 1, 0), ":1");
+  assertEquals(await b.client.ask("GET", "k"), '"v"');
+  await a.client.send("PUBLISH", "news", "hello");
+  assertEquals(show(await subscriber.read()), '["message" "news" "hello"]');
 });
 
 redisTest("redis-server follows Redino that follows redis-server", async () => {
