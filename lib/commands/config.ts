@@ -59,6 +59,7 @@ export const CONFIG_COMMANDS = [
         complexity: "O(1)",
         summary: "Starts the statistics of INFO anew.",
         syntax: "",
+        tips: ["request_policy:all_nodes", "response_policy:all_succeeded"],
         handler: resetStat,
       },
       {
@@ -70,6 +71,7 @@ export const CONFIG_COMMANDS = [
         complexity: "O(1)",
         summary: "Writes the values in use to the configuration file.",
         syntax: "",
+        tips: ["request_policy:all_nodes", "response_policy:all_succeeded"],
         handler: rewrite,
       },
       {

@@ -86,7 +86,7 @@ export const KEY_COMMANDS = [
     complexity: "O(1) a call; O(N) for all N keys of the database.",
     summary: "Walks over the keys of the database, some with each call.",
     syntax: "cursor:integer [MATCH pattern:pattern] [COUNT count:integer] [TYPE type:string@6.0.0]",
-    tips: ["nondeterministic_output", "request_policy:special"],
+    tips: ["nondeterministic_output", "request_policy:special", "response_policy:special"],
     history: [["6.0.0", "Has the option TYPE."]],
     handler: scan,
   },
@@ -99,7 +99,7 @@ export const KEY_COMMANDS = [
     complexity: "O(1)",
     summary: "Picks a key at random.",
     syntax: "",
-    tips: ["request_policy:all_shards", "nondeterministic_output"],
+    tips: ["request_policy:all_shards", "response_policy:special", "nondeterministic_output"],
     handler: randomKey,
   },
   {

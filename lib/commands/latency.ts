@@ -112,7 +112,7 @@ export const LATENCY_COMMANDS = [
         complexity: "O(1)",
         summary: "Forgets the samples of events, or of all.",
         syntax: "[event:string...]",
-        tips: ["request_policy:all_nodes", "response_policy:all_succeeded"],
+        tips: ["request_policy:all_nodes", "response_policy:agg_sum"],
         handler: reset,
       },
     ],

@@ -224,8 +224,7 @@ function sinterstore(client: Client, args: Args): void {
   const smallest = sets[0]!;
   const result = new SetValue();
   if (smallest.encoding === ENCODING.intset) result.createIntset(db);
-  else if (smallest.encoding === ENCODING.listpack) result.createListpack(db);
-  else result.createTable(db);
+  else result.createListpack(db);
   let onlyIntegers = true;
   intersect(sets, (position) => {
     const { buf, off, len } = smallest.read(position);

@@ -163,7 +163,6 @@ export const STRING_COMMANDS = [
     summary: "Sets several keys to strings unless one of them is there.",
     syntax: "data:{key:key value:string}...",
     keys: keys("OW insert", 1, -1, 2),
-    tips: ["request_policy:multi_shard", "response_policy:agg_min"],
     handler: msetnx,
   },
   {

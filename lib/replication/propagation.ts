@@ -4,7 +4,8 @@
  *
  * A *unit* is what replicas must see whole: a command, or a transaction, with the keys that expired
  * on the way. Its writes are gathered here, and {@link Propagation.endUnit} appends them to the
- * stream: within MULTI and EXEC if they are several, each after the SELECT that it needs. The router
+ * stream: within MULTI and EXEC if they are several, each after the SELECT that it needs (since 7.2
+ * that stands behind the MULTI, too). The router
  * ends units (`lib/server/router.ts`); a key that goes between commands is a unit of its own.
  *
  * A write is propagated if its command changed something (Effects.dirty), so handlers that send
@@ -156,10 +157,7 @@ export class Propagation {
   #appendUnit(): void {
     const ends = this.#ends;
     const isTransaction = ends.length > 1;
-    if (isTransaction) {
-      this.#select(this.#databases[0]!);
-      this.#stream.append(MULTI);
-    }
+    if (isTransaction) this.#stream.append(MULTI);
     let from = 0;
     for (let i = 0; i < ends.length; i++) {
       const end = ends[i]!;

@@ -188,8 +188,22 @@ export async function comparePropagation(
   for (const [i, line] of lines.entries()) {
     const { redis, redino } = await pair.say([line]);
     const before = lines.slice(Math.max(0, i - 5), i + 1).map(String).join("\n");
-    assertEquals(redino.map(mask), redis.map(mask), `After these lines:\n${before}\n`);
+    assertEquals(
+      redino.map(mask),
+      selectWithin(redis).map(mask),
+      `After these lines:\n${before}\n`,
+    );
   }
+}
+
+/** The stream as of 7.2, where the SELECT of a transaction's first write stands behind the MULTI. */
+function selectWithin(commands: readonly string[][]): string[][] {
+  const sorted = [...commands];
+  for (let i = 1; i < sorted.length; i++) {
+    const [before, command] = [sorted[i - 1]!, sorted[i]!];
+    if (before[0] === "SELECT" && command[0] === "MULTI") sorted.splice(i - 1, 2, command, before);
+  }
+  return sorted;
 }
 
 /** What Redino propagates while the lines are said to it. */
