@@ -76,6 +76,7 @@ function masked(command: readonly Argument[]): Comparison {
   const view = (reply: Reply) => {
     if (reply.type !== "simple") return JSON.stringify(reply);
     return reply.text.replace(/0x[0-9a-f]+/, "0x").replace(/lru:\d+/, "lru")
+      .replace(/lru_seconds_idle:\d+/, "idle")
       .replace(/(avail|zmalloc): ?\d+/g, "$1");
   };
   return { command, view };
