@@ -290,6 +290,39 @@ Deno.test("a replica that does not read is closed at its output limit, hard and 
   assertEquals(await field(client, "stats", "client_output_buffer_limit_disconnections"), 2);
 });
 
+Deno.test("a replica that does not read its snapshot is closed when what is changed meanwhile goes over its limit", async () => {
+  await using primary = await startPrimary({
+    "client-output-buffer-limit": "replica 4mb 0 0",
+    rdbcompression: "no",
+  });
+  const { client } = primary;
+  const value = "x".repeat(1_000_000);
+  for (let key = 0; key < 40; key++) await client.send("SET", key, value);
+  using replica = await RawReplica.connect(primary.port, "capa", "eof");
+  assertMatch(await replica.psync("?", -1), /^FULLRESYNC/);
+  for (let key = 0; key < 40; key++) await client.send("SETRANGE", key, 0, "y");
+  await eventually(async () => await connectedReplicas(client) === 0);
+  assertEquals(await field(client, "stats", "client_output_buffer_limit_disconnections"), 1);
+  // Nothing runs for it any more.
+  await eventually(async () => await client.ask("BGSAVE") === "+Background saving started");
+});
+
+Deno.test("a file for replicas is the one that was written, though dbfilename is another meanwhile", async () => {
+  await using primary = await startPrimary({ "repl-diskless-sync": "no" });
+  const { client } = primary;
+  await client.send("CONFIG", "SET", "dbfilename", "old.rdb");
+  await client.send("SAVE");
+  await client.send("CONFIG", "SET", "dbfilename", "dump.rdb");
+  await runAll(client, everyType());
+  using replica = await RawReplica.connect(primary.port, "capa", "eof");
+  await replica.link.post("PSYNC", "?", -1);
+  await eventually(() => count(primary.log, "Background saving started") === 1);
+  await client.send("CONFIG", "SET", "dbfilename", "old.rdb");
+  let line = "";
+  while (!line.startsWith("$")) line = await replica.line();
+  assertEquals(Number(line.slice(1)), Deno.statSync(`${primary.dir}/dump.rdb`).size);
+});
+
 Deno.test("memory that replicas cost is told as backlog and buffers, and counted once", async () => {
   await using primary = await startPrimary({ "repl-backlog-size": "1mb" });
   const { client } = primary;

@@ -90,6 +90,31 @@ redisTest("a replica that sends what is answered is disconnected", async () => {
   }
 });
 
+redisTest("a replica does nothing with keys, and MONITOR does not answer it", async () => {
+  await using pair = await startPair({ config: CONFIG });
+  for (const replica of await attachBoth(pair)) {
+    await replica.link.post("MONITOR");
+    await replica.link.post("CLIENT", "REPLY", "OFF");
+    await replica.link.post("SET", "k", "v");
+    await replica.link.post("CLIENT", "REPLY", "ON");
+    await replica.gone();
+    replica.link.close();
+  }
+  await compare(pair, [["EXISTS", "k"]]);
+});
+
+redisTest("PSYNC takes any offset of 64 bits", async () => {
+  await using pair = await startPair({ config: CONFIG });
+  for (const offset of ["9223372036854775807", "-9223372036854775808", "9223372036854775808"]) {
+    const replies: string[] = [];
+    for (const port of [pair.redisPort, pair.redinoPort]) {
+      using replica = await RawReplica.connect(port, "capa", "eof");
+      replies.push((await replica.psync("0".repeat(40), offset)).replace(/ .*/, ""));
+    }
+    assertEquals(replies[1], replies[0], offset);
+  }
+});
+
 redisTest("INFO, ROLE and CLIENT LIST tell of replicas what Redis's do", async () => {
   await using pair = await startPair({ config: { ...CONFIG, "min-replicas-to-write": 1 } });
   const views: string[][] = [];

@@ -22,8 +22,8 @@ const NOT_IN_MULTI = new ReplyError("ERR MONITOR isn't allowed for DENY BLOCKING
 
 function monitor(client: Client): void {
   if (client.transaction !== undefined) throw NOT_IN_MULTI;
-  // As in Redis, a second MONITOR is not answered.
-  if ((client.gates & GATE.monitor) !== 0) return;
+  // As in Redis, a second MONITOR is not answered; nor is a replica's.
+  if ((client.gates & (GATE.monitor | GATE.replica)) !== 0) return;
   client.server.monitors.join(client);
   client.reply.ok();
 }

@@ -2,7 +2,7 @@
  * What replicas say to their primary (PSYNC, SYNC, REPLCONF), and what clients ask about replicas (WAIT,
  * WAITAOF, ROLE). The replica's own side is in `replicaof.ts`.
  */
-import { parseInteger } from "../bytes/integer.ts";
+import { parseInt64, parseInteger } from "../bytes/integer.ts";
 import { cString } from "../bytes/text.ts";
 import { splitArgs } from "../config/split_args.ts";
 import type { Replica } from "../replication/replica.ts";
@@ -116,10 +116,10 @@ function psync(client: Client, args: Args): void {
   const id = args.text(1);
   if (args.count > 3 && args.is(3, "FAILOVER")) takeOver(client, id);
   if (server.failover.state !== "no-failover") throw FAILING_OVER;
-  const offset = parseInteger(args.buf, args.off(2), args.len(2));
+  const offset = parseInt64(args.buf, args.off(2), args.len(2));
   server.replication.replicas.synchronize(client, {
     id,
-    offset: Number.isNaN(offset) ? undefined : offset,
+    offset: offset === undefined ? undefined : Number(offset),
   });
 }
 

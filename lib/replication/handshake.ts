@@ -119,7 +119,7 @@ export async function answerLine(socket: PrimarySocket): Promise<string> {
 
 function fullResync(reply: string, log: LoadLog): SyncAnswer {
   const [, id = "", offset = ""] = reply.split(" ");
-  if (!isId(id) || !/^\d+$/.test(offset)) {
+  if (!isId(id) || !/^\d{1,15}$/.test(offset)) {
     // Redis goes on, too: it takes the data, and asks for no part of that history later.
     log.warning("Master replied with wrong +FULLRESYNC syntax.");
     return { kind: "full", id: undefined, offset: 0 };

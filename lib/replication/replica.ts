@@ -98,9 +98,14 @@ export class Replica implements OutputFeed {
     return !this.wantsOnlyData && (this.state === "snapshot" || this.state === "bulk");
   }
 
-  /** Bytes of the stream that wait for it. */
+  /**
+   * Bytes that wait for it: of the stream, and of its snapshot while it does not take what it was sent,
+   * for what clients change meanwhile is written there before.
+   */
   get bytes(): number {
-    return this.needsStream ? this.#stream.offset - this.position : 0;
+    const isStalled = this.state === "snapshot" && this.stalledSinceMs !== undefined;
+    const ofSnapshot = isStalled ? this.client.server.persistence.waitingBytes : 0;
+    return ofSnapshot + (this.needsStream ? this.#stream.offset - this.position : 0);
   }
 
   /** The next piece for its connection, which asks when the one before is sent. */

@@ -11,6 +11,7 @@
 import { latin1Bytes } from "../bytes/text.ts";
 import { NOT_AN_INTEGER, ReplyError } from "../resp/reply_error.ts";
 import type { Client } from "../server/client.ts";
+import { GATE } from "../server/gates.ts";
 import type { Server } from "../server/server.ts";
 import { AckWaits } from "./ack_waits.ts";
 import { SyncSnapshots } from "./sync_snapshots.ts";
@@ -162,6 +163,7 @@ export class Replicas {
     this.attached.add(replica);
     client.outputClass = "replica";
     client.feed = replica;
+    client.setGate(GATE.replica, true);
   }
 
   /** A client's connection is gone. */

@@ -158,9 +158,10 @@ export class SyncSnapshots {
   async #throughFile(run: Run): Promise<void> {
     const { config: { values }, log, persistence } = this.#server;
     if (values["rdb-del-sync-files"]) this.#madeFile = true;
+    // CONFIG SET may name another meanwhile.
+    const path = join(values.dir, values.dbfilename);
     const saved = await persistence.backgroundSave();
     this.#end();
-    const path = join(values.dir, values.dbfilename);
     for (const replica of run.replicas) {
       if (!saved) {
         log.warning("SYNC failed. BGSAVE child returned an error");

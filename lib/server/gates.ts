@@ -39,4 +39,6 @@ export const GATE = {
   deferred: 1 << 16,
   /** The server: fewer replicas than `min-replicas-to-write` are well. */
   tooFewReplicas: 1 << 17,
+  /** The client is a replica of ours: what CLIENT PAUSE holds up is not for it to do. */
+  replica: 1 << 18,
 } as const;

@@ -402,7 +402,9 @@ export class Router {
     ) {
       return this.#reject(client, command, "LOADING Redis is loading the dataset in memory");
     }
-    if ((gates & GATE.monitor) !== 0 && this.#has(client, command, USES_KEYSPACE)) {
+    if (
+      (gates & (GATE.monitor | GATE.replica)) !== 0 && this.#has(client, command, USES_KEYSPACE)
+    ) {
       return this.#reject(client, command, "ERR Replica can't interact with the keyspace");
     }
     if (

@@ -40,7 +40,7 @@ export class RawReplica implements Disposable {
   }
 
   /** Asks to go on; returns the answer's text. Newlines before it are left out. */
-  async psync(id: string, offset: number): Promise<string> {
+  async psync(id: string, offset: number | string): Promise<string> {
     await this.link.post("PSYNC", id, offset);
     let line = "";
     while (line === "") line = await this.line();
