@@ -63,6 +63,31 @@ redisTest("a link that is cut again and again loses nothing and does nothing twi
   });
 });
 
+redisTest("a full sync that is cut again and again comes through in the end", async () => {
+  await seeded(async (rng) => {
+    await using primary = await startPrimary();
+    await using proxy = startProxy(primary.port);
+    using writer = await RespClient.connect(primary.port);
+    for (let i = 0; i < 20; i++) await writeSome(writer, rng, 50);
+    for (let i = 0; i < 300; i++) await writer.send("SET", `long ${i}`, rng.bytes(2000));
+    proxy.cutAfter(rng.int(100, 500_000));
+    await using replica = await startReplica(proxy.port, {
+      "repl-diskless-load": rng.pick(["disabled", "on-empty-db", "swapdb"]),
+    });
+    for (let cuts = 1; cuts < 4; cuts++) {
+      const { connections } = proxy;
+      await eventually(async () => {
+        await writeSome(writer, rng, 10);
+        return proxy.connections > connections;
+      });
+      proxy.cutAfter(rng.int(100, 500_000));
+    }
+    proxy.cutAfter(Infinity);
+    await caughtUp(writer, replica.client);
+    await assertSameData(writer, replica.client);
+  });
+});
+
 redisTest("a replica tells of its link as redis-server does", async () => {
   await using primary = await startPrimary();
   await using other = await startRedis({
