@@ -171,12 +171,24 @@ Deno.test("the primary's new ID is taken, and the old one kept beside it", async
   assertEquals(fields.get("second_repl_offset"), "51");
 });
 
-Deno.test("bytes that are no commands end the link, and what came before is not gone on with", async () => {
+for (const bytes of ["*1\r\nnonsense\r\n", "SET k inline\r\n"]) {
+  Deno.test(`what came before ${JSON.stringify(bytes)}, which ends the link, is not gone on with`, async () => {
+    await using linked = await link();
+    const replica = await synchronized(linked.primary, 0);
+    await replica.say("\n" + stream(["SET", "k", "v"]) + "\r\n" + bytes);
+    const { psync } = await linked.primary.greet();
+    assertEquals(psync, ["PSYNC", "?", "-1"]);
+    assertEquals(await linked.client.ask("GET", "k"), '"v"');
+  });
+}
+
+Deno.test("RESET of the primary changes nothing", async () => {
   await using linked = await link();
   const replica = await synchronized(linked.primary, 0);
-  await replica.say(stream(["SET", "k", "v"]) + "*1\r\nnonsense\r\n");
-  const { psync } = await linked.primary.greet();
-  assertEquals(psync, ["PSYNC", "?", "-1"]);
+  const commands = stream(["SELECT", "1"], ["RESET"], ["SET", "k", "v"]);
+  await replica.say(commands);
+  await replica.hearAckOf(commands.length);
+  await linked.client.send("SELECT", 1);
   assertEquals(await linked.client.ask("GET", "k"), '"v"');
 });
 

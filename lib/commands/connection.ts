@@ -109,10 +109,11 @@ const NO_PASSWORD_SET = new ReplyError(
   "ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?",
 );
 const HELLO_WITHOUT_AUTH = new ReplyError(
-  "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time",
+  "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time",
 );
 const BAD_PROTOCOL = new ReplyError("ERR Protocol version is not an integer or out of range");
 const NO_PROTOCOL = new ReplyError("NOPROTO unsupported protocol version");
+const NO_RESET = new ReplyError("ERR can only reset connection from normal mode");
 const NO_SUCH_DATABASE = new ReplyError("ERR DB index is out of range");
 
 const DEFAULT_USER = "default";
@@ -234,6 +235,7 @@ function quit(client: Client): void {
 
 function reset(client: Client): void {
   const { server, reply } = client;
+  if (client.isPrimary || client.feed !== undefined) throw NO_RESET;
   server.monitors.leave(client);
   server.tracking.disable(client);
   client.discard();

@@ -29,6 +29,8 @@ export interface Requester {
   readonly limits: RequestLimits;
   /** Before authentication only small commands are read: 10 arguments, 16 KiB each. */
   readonly authenticated: boolean;
+  /** Our primary sends no inline commands: what looks like one shows that bytes were lost. */
+  readonly isPrimary?: boolean;
 }
 
 const MAX_INLINE = 64 * 1024;
@@ -421,6 +423,9 @@ class Parser implements Transformer<Uint8Array, CommandBatch> {
         : Stop.NeedMore;
     }
     const lineEnd = lf > this.#pos && buf[lf - 1] === CR ? lf - 1 : lf;
+    if (lineEnd > this.#pos && this.#requester.isPrimary === true) {
+      return this.#fail("inline request from the primary");
+    }
     this.#openCommand(0);
     const count = this.#words(this.#pos, lineEnd);
     if (count < 0) return this.#fail("unbalanced quotes in request");
