@@ -143,6 +143,42 @@ function values(stream: Stream, from: StreamId, to: StreamId, reversed: boolean)
   return found;
 }
 
+Deno.test("a stream is walked from and to any ID, over the whole of both ranges", () =>
+  seeded((rng) => {
+    // Around the limits of 32 and 53 bits and of a sign, in words.
+    // deno-fmt-ignore
+    const halves = [
+      [0, 0], [0, 1], [0, -1], [1, 0], [0x1f_ffff, -1], [0x20_0000, 0], [0x20_0000, 1],
+      [0x7fff_ffff, -1], [-0x8000_0000, 0], [-1, -1],
+    ] as const;
+    const ids = halves.flatMap((ms) => halves.map((seq) => newId(...ms, ...seq)));
+    const args = Args.of("field", "value");
+    const cursor = new StreamCursor();
+    for (let round = 0; round < 100; round++) {
+      const stream = new Stream(new Arena());
+      const limits = { maxBytes: 0, maxEntries: rng.pick([7, 100]) };
+      const rarity = rng.int(2, 40);
+      const added = ids.filter((each) => compareIds(each, MIN_ID) > 0 && rng.oneIn(rarity));
+      for (const each of added) stream.append(each, args, 0, limits);
+      const kept = added.filter((each) => !rng.oneIn(4) || !stream.delete(each));
+      for (const from of ids) {
+        const to = rng.pick(ids);
+        const limit = rng.pick([0, 1, 10]);
+        const inRange = kept.filter((each) =>
+          compareIds(each, from) >= 0 && compareIds(each, to) <= 0
+        );
+        cursor.start(stream, from, to);
+        const ahead = limit === 0 ? inRange.length : Math.min(limit, inRange.length);
+        assertEquals(cursor.ahead(limit), ahead);
+        for (const each of inRange) {
+          assert(cursor.next());
+          assertEquals(compareIds(cursor.id, each), 0);
+        }
+        assert(!cursor.next());
+      }
+    }
+  }));
+
 Deno.test("a stream of many blocks is walked, counted, trimmed and freed", () =>
   seeded((rng) => {
     const arena = new Arena();
