@@ -134,7 +134,10 @@ redisTest("commands before authentication are refused, by HELLO too", async () =
       "AUTH wrong\r\nPING\r\nAUTH secret\r\nPING\r\nRESET\r\nPING\r\nQUIT\r\n",
     ]
   ) {
-    assertEquals(await answerTo(pair.redinoPort, bytes), await answerTo(pair.redisPort, bytes));
+    // Since 7.2 the error names HELLO's protocol version, too.
+    const expected = (await answerTo(pair.redisPort, bytes))
+      .replace("the HELLO AUTH", "the HELLO <proto> AUTH");
+    assertEquals(await answerTo(pair.redinoPort, bytes), expected);
   }
 });
 

@@ -159,8 +159,8 @@ Deno.test("WAITAOF counts what replicas have on disk, and refuses to wait for a 
       ["WAITAOF", 1, 0, 0],
       "-ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.",
     ],
-    [["WAITAOF", 0, 0, 0], "[:1 :0]"],
-    [["WAITAOF", 0, 1, 5], "[:1 :0]"],
+    [["WAITAOF", 0, 0, 0], "[:0 :0]"],
+    [["WAITAOF", 0, 1, 5], "[:0 :0]"],
   ];
   for (const [command, reply] of cases) assertEquals(await client.ask(...command), reply);
   using replica = await RawReplica.attach(server.port);

@@ -74,10 +74,16 @@ function parsePlain(buf: Uint8Array, off: number, len: number): number {
 /** The double as a reply shows it: `3`, `0.1`, `1e-7`, `1e+20`, `inf`, `-inf`, `nan`, `-0`. */
 export function formatDouble(value: number): string {
   if (Number.isSafeInteger(value)) return Object.is(value, -0) ? "-0" : String(value);
+  if (Math.abs(value) <= 2 ** 62 && Number.isInteger(value)) return BigInt(value).toString();
+  return formatDigits(value);
+}
+
+/** The double with Grisu2's digits though it may be whole: `3`, `1e+15`. For digests. */
+export function formatDigits(value: number): string {
+  if (value === 0) return Object.is(value, -0) ? "-0" : "0";
   if (Number.isNaN(value)) return "nan";
   if (value === Infinity) return "inf";
   if (value === -Infinity) return "-inf";
-  if (Math.abs(value) <= 2 ** 62 && Number.isInteger(value)) return BigInt(value).toString();
   return value < 0 ? "-" + layOut(-value, 17) : layOut(value, 18);
 }
 

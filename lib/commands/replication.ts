@@ -237,8 +237,8 @@ function waitAof(client: Client, args: Args): void {
   if (local > 0) throw NO_FILE;
   const answer = () => {
     reply.array(2);
-    // Of nothing written, everything is on disk.
-    reply.integer(writeOffset === 0 ? 1 : 0);
+    // Where there is no file, nothing is on disk, not even of nothing written.
+    reply.integer(0);
     reply.integer(replicas.countFileAcks(writeOffset));
   };
   const count = replicas.countFileAcks(writeOffset);

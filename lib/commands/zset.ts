@@ -213,7 +213,11 @@ function replyScore({ db, reply }: Client, entry: number, args: Args, i: number)
 function rank(client: Client, args: Args, reverse: boolean): void {
   const { db, reply } = client;
   const withScore = args.count > 3;
-  if (args.count > 4 || (withScore && !args.is(3, "WITHSCORE"))) throw SYNTAX_ERROR;
+  if (args.count > 4) {
+    const command = reverse ? "zrevrank" : "zrank";
+    throw new ReplyError(`ERR wrong number of arguments for '${command}' command`);
+  }
+  if (withScore && !args.is(3, "WITHSCORE")) throw SYNTAX_ERROR;
   const entry = readTyped(client, args, 1, TYPE.zset);
   const [buf, off, len] = [args.buf, args.off(2), args.len(2)];
   const found = entry === 0 ? -1 : zsetRank(db, entry, buf, off, len);

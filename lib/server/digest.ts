@@ -4,7 +4,7 @@
  * into what is there where order must not matter, and hashed again where it must.
  */
 import process from "node:process";
-import { formatDouble } from "../bytes/double.ts";
+import { formatDigits } from "../bytes/double.ts";
 import { readElement } from "../bytes/listpack.ts";
 import { latin1Bytes } from "../bytes/text.ts";
 import { type Database, TYPE } from "../store/database.ts";
@@ -114,7 +114,7 @@ function xorZset(digest: Uint8Array, db: Database, entry: number): void {
   zsetWalk(db, entry, 0, zsetLength(db, entry), false, (member) => {
     const pair = new Uint8Array(DIGEST_BYTES);
     mix(pair, view(member));
-    mix(pair, latin1Bytes(formatDouble(member.score)));
+    mix(pair, latin1Bytes(formatDigits(member.score)));
     xor(digest, sha1(pair));
   });
 }

@@ -11,7 +11,7 @@
  * share; each of them starts from an empty one.
  */
 import { serve } from "../../lib/mod.ts";
-import { type RedisProcess, startRedis } from "./redis.ts";
+import { type Program, type RedisProcess, startRedis } from "./redis.ts";
 import { type Argument, type Reply, RespClient, show, showCommand } from "./resp_client.ts";
 import { without } from "./skip.ts";
 
@@ -23,6 +23,8 @@ export interface PairOptions {
   readonly config?: Readonly<Record<string, string | number | boolean>>;
   /** 2 by default. */
   readonly protocol?: 2 | 3;
+  /** The pair has a valkey-server of its own in place of redis-server. */
+  readonly program?: Program;
 }
 
 /** A connection to each of the two. */
@@ -67,8 +69,9 @@ Deno.test.afterAll(async () => {
 export async function startPair(options: PairOptions = {}): Promise<Pair> {
   await using stack = new AsyncDisposableStack();
   let redisPort: number;
-  if (options.config !== undefined || shared === undefined) {
-    redisPort = stack.use(await startRedis({ args: flags(options.config ?? {}) })).port;
+  const { program = "redis-server" } = options;
+  if (options.config !== undefined || program !== "redis-server" || shared === undefined) {
+    redisPort = stack.use(await startRedis({ args: flags(options.config ?? {}), program })).port;
   } else {
     redisPort = shared.port;
   }

@@ -1,4 +1,7 @@
-/** Starts the real redis-server that tests hold Redino against: a free port, no snapshots. */
+/**
+ * Starts the real redis-server that tests hold Redino against, or valkey-server: a free port, no
+ * snapshots.
+ */
 import { RespClient } from "./resp_client.ts";
 
 export interface RedisProcess extends AsyncDisposable {
@@ -10,13 +13,30 @@ export interface RedisProcess extends AsyncDisposable {
   kill(): void;
 }
 
+export type Program = "redis-server" | "valkey-server";
+
+/** Makes Valkey say who it is as Redis does, and its defaults those of Redis 7.2. */
+// deno-fmt-ignore
+const VALKEY_AS_REDIS = [
+  "--extended-redis-compatibility", "yes", "--lazyfree-lazy-eviction", "no",
+  "--lazyfree-lazy-expire", "no", "--lazyfree-lazy-server-del", "no",
+  "--lazyfree-lazy-user-del", "no", "--lazyfree-lazy-user-flush", "no",
+  "--replica-lazy-flush", "no", "--repl-backlog-size", "1mb",
+];
+
 const ATTEMPTS = 5;
 const READY_WITHIN_MS = 10_000;
 
-/** Starts redis-server, on a free port or a given one, and waits until it answers. `args` win. */
+/** Starts `program`, on a free port or a given one, and waits until it answers. `args` win. */
 export async function startRedis(
-  options: { readonly args?: readonly string[]; readonly port?: number } = {},
+  options: {
+    readonly args?: readonly string[];
+    readonly port?: number;
+    /** redis-server by default. */
+    readonly program?: Program;
+  } = {},
 ): Promise<RedisProcess> {
+  const { program = "redis-server" } = options;
   let failure = "";
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const dir = await Deno.makeTempDir({ prefix: "redino_redis_" });
@@ -25,9 +45,10 @@ export async function startRedis(
     const args = [
       "--port", String(port), "--bind", "127.0.0.1", "--dir", dir, "--save", "",
       "--logfile", `${dir}/redis.log`, "--daemonize", "no", "--enable-debug-command", "yes",
+      ...program === "valkey-server" ? VALKEY_AS_REDIS : [],
       ...options.args ?? [],
     ];
-    const child = new Deno.Command("redis-server", {
+    const child = new Deno.Command(program, {
       args,
       stdin: "null",
       stdout: "null",
@@ -55,7 +76,7 @@ export async function startRedis(
     failure = await Deno.readTextFile(`${dir}/redis.log`).catch(() => "it wrote no log");
     await stop();
   }
-  throw new Error(`redis-server did not start in ${ATTEMPTS} attempts: ${failure}`);
+  throw new Error(`${program} did not start in ${ATTEMPTS} attempts: ${failure}`);
 }
 
 /** A port that is free now; another process may take it before it is used. */

@@ -1,8 +1,13 @@
 /**
  * Tests that need a program which is not everywhere. Where it is missing they are left out, with
  * one line that says what to install; with CI=true they fail instead, so that no run is green for
- * having asked nothing.
+ * having asked nothing. Only Valkey's tests are left out there, too: not every release has it.
  */
+
+/** What to install for a program, where that is not Redis 7. */
+const PACKAGES: Readonly<Record<string, string>> = {
+  "valkey-server": "Valkey 8.0 (Debian 13, or the backports of Debian 12: valkey-server)",
+};
 
 const found = new Map<string, boolean>();
 
@@ -16,10 +21,9 @@ function has(program: string): boolean {
     } catch (error) {
       if (!(error instanceof Deno.errors.NotFound)) throw error;
       answer = false;
-      console.warn(
-        `Tests against ${program} are left out: install Redis 7 (Debian and Ubuntu: ` +
-          "apt-get install redis-server redis-sentinel redis-tools).",
-      );
+      const packages = PACKAGES[program] ??
+        "Redis 7 (Debian and Ubuntu: apt-get install redis-server redis-sentinel redis-tools)";
+      console.warn(`Tests against ${program} are left out: install ${packages}.`);
     }
     found.set(program, answer);
   }
@@ -38,4 +42,12 @@ export function without(program: string): boolean {
 /** A test that needs the real redis-server. */
 export function redisTest(name: string, fn: (t: Deno.TestContext) => void | Promise<void>): void {
   Deno.test({ name, ignore: without("redis-server"), fn });
+}
+
+/**
+ * A test that needs the real valkey-server, whose version 8.0 is Redis 7.2 grown on. Where it is
+ * missing there is no such test, so that none counts as ignored.
+ */
+export function valkeyTest(name: string, fn: (t: Deno.TestContext) => void | Promise<void>): void {
+  if (has("valkey-server")) Deno.test(name, fn);
 }
