@@ -10,7 +10,7 @@ import type { Config } from "../config/config.ts";
 import { systemErrorText } from "../config/special_kinds.ts";
 import { REDIS_VERSION } from "../config/version.ts";
 import type { Database, DatabaseContext } from "../store/database.ts";
-import { type LoadLog, RdbError, RdbLoader } from "./rdb_loader.ts";
+import { loadFile, type LoadLog, RdbError, RdbLoader } from "./rdb_loader.ts";
 import { RdbFile, removeLeftovers, SaveError } from "./rdb_file.ts";
 import {
   letOthersRun,
@@ -24,9 +24,6 @@ import {
 
 /** After a failure the next try waits so long. */
 const RETRY_SECONDS = 5;
-/** Bytes of a file that are loaded at once, and for how long before others run. */
-const LOAD_BYTES = 512 * 1024;
-const LOAD_MS = 10;
 /** How often the log tells how far loading is. */
 const PROGRESS_MS = 2000;
 
@@ -105,7 +102,8 @@ export class Persistence {
   /** Settles when the running snapshot, if any, has wholly ended. */
   #ended: Promise<unknown> = Promise.resolve();
   #lastTrySeconds = 0;
-  #closed = false;
+  /** Aborted when the server closes. */
+  readonly #stop = new AbortController();
   readonly #pace: SnapshotPace = { ...USUAL_PACE, rest: () => this.#rest() };
   /** Commands that had run when the snapshot last rested. */
   #commandsSeen = 0;
@@ -263,7 +261,7 @@ export class Persistence {
 
   /** Ends what runs, for good; resolves when no file is open any more. */
   async close(): Promise<void> {
-    this.#closed = true;
+    this.#stop.abort();
     this.#running?.abort.abort(new SnapshotAborted());
     await this.#ended.catch(() => {});
   }
@@ -347,30 +345,18 @@ export class Persistence {
     this.#host.setLoading(true);
     try {
       const loader = this.#loader(loading.totalBytes, false);
-      const piece = new Uint8Array(LOAD_BYTES);
       let toldMs = startMs;
-      let restedMs = startMs;
-      while (!loader.done) {
-        const count = await file.read(piece);
-        if (this.#closed) return false;
-        if (count === null) break;
-        loader.push(piece.subarray(0, count));
-        loading.loadedBytes += count;
-        loading.usedMemory = Number(loader.aux.get("used-mem") ?? 0);
+      await loadFile(file, loader, this.#stop.signal, (bytes) => {
+        this.noteLoaded(loader, bytes);
         const nowMs = performance.now();
-        if (nowMs - toldMs >= PROGRESS_MS) {
-          toldMs = nowMs;
-          const done = 100 * loading.loadedBytes / loading.totalBytes;
-          log.notice(`Loading ${dbfilename}: ${done.toFixed(0)}% done`);
-        }
-        if (nowMs - restedMs >= LOAD_MS) {
-          await letOthersRun(0);
-          restedMs = performance.now();
-        }
-      }
-      loader.finish();
+        if (nowMs - toldMs < PROGRESS_MS) return;
+        toldMs = nowMs;
+        const done = 100 * loading.loadedBytes / loading.totalBytes;
+        log.notice(`Loading ${dbfilename}: ${done.toFixed(0)}% done`);
+      });
       this.#loaded(loader);
     } catch (error) {
+      if (this.#stop.signal.aborted) return false;
       throw loadError(dbfilename, error);
     } finally {
       file.close();
@@ -380,6 +366,14 @@ export class Persistence {
     const seconds = (performance.now() - startMs) / 1000;
     log.notice(`DB loaded from disk: ${seconds.toFixed(3)} seconds`);
     return true;
+  }
+
+  /** So many bytes more are loaded: for INFO. */
+  noteLoaded(loader: RdbLoader, bytes: number): void {
+    const { loading } = this;
+    if (loading === undefined) return;
+    loading.loadedBytes += bytes;
+    loading.usedMemory = Number(loader.aux.get("used-mem") ?? 0);
   }
 
   /**

@@ -15,9 +15,13 @@ import { OPCODE, RDB_HEADER_BYTES, RDB_MAGIC, RDB_NEWEST } from "./rdb_format.ts
 import { checksumIs, RdbError, RdbInput, RdbString } from "./rdb_input.ts";
 import { moduleName, typeName, type ValueLimits, ValueReader } from "./rdb_read.ts";
 import { CHECKSUM_BYTES, recordParts, RecordWalk } from "./rdb_skip.ts";
+import { letOthersRun } from "./snapshot.ts";
 
 export { RdbError } from "./rdb_input.ts";
 
+/** Bytes of a file that are loaded at once, and for how long before others run. */
+const LOAD_BYTES = 512 * 1024;
+const LOAD_MS = 10;
 const FIRST_BUFFER_BYTES = 1 << 16;
 const MIB = 1 << 20;
 /** The least that a key and its value take: type, key's length, value's length. */
@@ -360,6 +364,33 @@ export class RdbLoader {
       log.notice(`RDB '${name}': ${value}`);
     }
   }
+}
+
+/**
+ * Loads a file to its end while others run from time to time; `onLoaded` is told the length of each
+ * piece. Throws RdbError, what reading throws and, where `signal` ends it, the signal's reason.
+ */
+export async function loadFile(
+  file: Deno.FsFile,
+  loader: RdbLoader,
+  signal: AbortSignal,
+  onLoaded: (bytes: number) => void,
+): Promise<void> {
+  const piece = new Uint8Array(LOAD_BYTES);
+  let restedMs = performance.now();
+  while (!loader.done) {
+    const count = await file.read(piece);
+    signal.throwIfAborted();
+    if (count === null) break;
+    loader.push(piece.subarray(0, count));
+    onLoaded(count);
+    if (performance.now() - restedMs >= LOAD_MS) {
+      await letOthersRun(0);
+      signal.throwIfAborted();
+      restedMs = performance.now();
+    }
+  }
+  loader.finish();
 }
 
 /** A string for messages: printable, and not too long. */

@@ -8,17 +8,13 @@
  *   Meanwhile clients are served the old data if they are an earlier state of the same history.
  */
 import { join } from "node:path";
-import { setImmediate } from "node:timers";
 import { RdbFile } from "../persistence/rdb_file.ts";
-import { RdbLoader } from "../persistence/rdb_loader.ts";
+import { loadFile, RdbLoader } from "../persistence/rdb_loader.ts";
 import type { Server } from "../server/server.ts";
 import { Database } from "../store/database.ts";
 import type { FullAnswer } from "./handshake.ts";
 import { LinkError, type PrimarySocket } from "./primary_socket.ts";
 import { type Framing, readFraming, receiveRdb } from "./sync_receiver.ts";
-
-/** Bytes of a file that are loaded before others run. */
-const LOAD_BYTES = 256 * 1024;
 
 export class SyncLoad {
   /** Bytes of the RDB; 0 where the primary does not tell. */
@@ -87,7 +83,7 @@ export class SyncLoad {
       persistence.abortSave();
       await file.complete(this.#signal);
     } catch (error) {
-      file.discard();
+      await file.discard();
       throw error;
     }
     this.#signal.throwIfAborted();
@@ -114,15 +110,9 @@ export class SyncLoad {
     using file = await Deno.open(path);
     const { size } = await file.stat();
     const loader = this.#loader(this.#server.dbs, size);
-    const piece = new Uint8Array(LOAD_BYTES);
-    while (!loader.done) {
-      const count = await file.read(piece);
-      this.#signal.throwIfAborted();
-      if (count === null) break;
-      this.#push(loader, piece.subarray(0, count));
-      await new Promise((resolve) => setImmediate(resolve));
-    }
-    loader.finish();
+    await loadFile(file, loader, this.#signal, (bytes) => {
+      this.#server.persistence.noteLoaded(loader, bytes);
+    });
     return loader;
   }
 
@@ -217,10 +207,7 @@ export class SyncLoad {
     if (loader.push(bytes) < bytes.length) {
       throw new LinkError("The RDB from MASTER goes on behind its end");
     }
-    const { loading } = this.#server.persistence;
-    if (loading === undefined) return;
-    loading.loadedBytes += bytes.length;
-    loading.usedMemory = Number(loader.aux.get("used-mem") ?? 0);
+    this.#server.persistence.noteLoaded(loader, bytes.length);
   }
 
   /** Our replicas, too, must get everything. */
