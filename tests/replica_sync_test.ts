@@ -48,6 +48,17 @@ for (const load of ["disabled", "swapdb"]) {
   });
 }
 
+Deno.test("a server that closes while it gets its primary's data leaves no part of them behind", async () => {
+  await using linked = await link();
+  const { primary, server, dir } = linked;
+  const names = () => Array.from(Deno.readDirSync(dir), ({ name }) => name);
+  const { replica } = await primary.greet();
+  await replica.say(`+FULLRESYNC ${HISTORY} 5\r\n$1000\r\nREDIS0011`);
+  await eventually(() => names().length === 1);
+  await server.close();
+  assertEquals(names(), []);
+});
+
 Deno.test("an RDB between marks may come in any pieces", async () => {
   await using linked = await link();
   const { primary, client } = linked;

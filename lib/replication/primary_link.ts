@@ -21,6 +21,7 @@ import type { Server } from "../server/server.ts";
 import type { ConfigValues } from "../config/config.ts";
 import type { HostPort } from "../config/special_kinds.ts";
 import { type CommandBatch, RespDecoder } from "../resp/decoder.ts";
+import { requestBytes } from "../resp/request.ts";
 import { latin1Bytes } from "../bytes/text.ts";
 import { AppliedBytes } from "./applied_bytes.ts";
 import { introduce, requestSync } from "./handshake.ts";
@@ -42,6 +43,8 @@ export class PrimaryLink {
   lastIoMs: number;
   /** Since when it is down; undefined while it is up, and before it was. */
   downSinceMs: number | undefined;
+  /** Settles when it was ended and nothing of it is left: no socket, no file. */
+  ended: Promise<void> = Promise.resolve();
   /** The full sync that is going on. */
   sync: SyncLoad | undefined;
   /** The primary as a client, while the link is up. */
@@ -137,10 +140,7 @@ export class PrimaryLink {
   acknowledge(): void {
     const { client } = this;
     if (client === undefined || !this.#acknowledges) return;
-    const offset = String(this.#appliedNow());
-    client.push(
-      latin1Bytes(`*3\r\n$8\r\nREPLCONF\r\n$3\r\nACK\r\n$${offset.length}\r\n${offset}\r\n`),
-    );
+    client.push(requestBytes("REPLCONF", "ACK", String(this.#appliedNow())));
     // While its own command runs, the router sends it after that.
     if (this.#batch === undefined) client.connection.flush();
   }

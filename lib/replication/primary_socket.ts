@@ -2,7 +2,8 @@
  * The socket to a primary before its stream begins: commands go out, lines come back, and then as many
  * bytes as an RDB has. What was read beyond that is what the stream begins with.
  */
-import { latin1, utf8Bytes } from "../bytes/text.ts";
+import { latin1 } from "../bytes/text.ts";
+import { requestBytes } from "../resp/request.ts";
 
 const BUFFER_BYTES = 64 * 1024;
 /** No line of the handshake is longer. */
@@ -30,11 +31,7 @@ export class PrimarySocket {
 
   /** Sends a command. */
   async send(...words: readonly string[]): Promise<void> {
-    const bulks = words.map((word) => `$${utf8Bytes(word).length}\r\n${word}\r\n`);
-    await this.write(utf8Bytes(`*${words.length}\r\n${bulks.join("")}`));
-  }
-
-  async write(bytes: Uint8Array): Promise<void> {
+    const bytes = requestBytes(...words);
     for (let at = 0; at < bytes.length;) at += await this.conn.write(bytes.subarray(at));
   }
 

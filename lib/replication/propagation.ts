@@ -23,13 +23,14 @@ import { copyBytes } from "../bytes/arena.ts";
 import { decimalLength, formatInteger } from "../bytes/integer.ts";
 import { latin1Bytes } from "../bytes/text.ts";
 import type { Args } from "../resp/args.ts";
+import { requestBytes } from "../resp/request.ts";
 import type { ReplicationStream } from "./stream.ts";
 
 /** An argument: text (Latin-1), an integer, or bytes. */
 export type Word = string | number | bigint | Uint8Array;
 
-const MULTI = latin1Bytes("*1\r\n$5\r\nMULTI\r\n");
-const EXEC = latin1Bytes("*1\r\n$4\r\nEXEC\r\n");
+const MULTI = requestBytes("MULTI");
+const EXEC = requestBytes("EXEC");
 const FIRST_BYTES = 16 * 1024;
 /** A longer buffer is let go when it has served once. */
 const KEPT_BYTES = 1024 * 1024;
@@ -171,8 +172,7 @@ export class Propagation {
   #select(database: number): void {
     if (database === this.#selected) return;
     this.#selected = database;
-    const digits = String(database);
-    this.#stream.append(latin1Bytes(`*2\r\n$6\r\nSELECT\r\n$${digits.length}\r\n${digits}\r\n`));
+    this.#stream.append(requestBytes("SELECT", String(database)));
   }
 
   #add(database: number, words: readonly Word[]): void {

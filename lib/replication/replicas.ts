@@ -8,8 +8,8 @@
  *     PSYNC ──► goes on in the stream (+CONTINUE), if it holds all that follows the asked position
  *           └─► waits for a snapshot (`sync_snapshots.ts`), and then goes on where that was taken
  */
-import { latin1Bytes } from "../bytes/text.ts";
 import { NOT_AN_INTEGER, ReplyError } from "../resp/reply_error.ts";
+import { requestBytes } from "../resp/request.ts";
 import type { Client } from "../server/client.ts";
 import { GATE } from "../server/gates.ts";
 import type { Server } from "../server/server.ts";
@@ -22,14 +22,14 @@ const NOT_CONNECTED = new ReplyError("NOMASTERLINK Can't SYNC while not connecte
 const PENDING_OUTPUT = new ReplyError("ERR SYNC and PSYNC are invalid with pending output");
 const FILTER_NEEDS_MARK = new ReplyError("ERR Filtered replica requires EOF capability");
 
-const PING = latin1Bytes("*1\r\n$4\r\nPING\r\n");
-const GETACK = latin1Bytes("*3\r\n$8\r\nREPLCONF\r\n$6\r\nGETACK\r\n$1\r\n*\r\n");
+const PING = requestBytes("PING");
+const GETACK = requestBytes("REPLCONF", "GETACK", "*");
 
 /** From here on what waits for a replica is held against its output limit after each batch. */
 const WATCHED_BYTES = 64 * 1024;
 
 /** From where a replica asks to go on. */
-export interface SyncRequest {
+export interface ResumeRequest {
   readonly id: string;
   /** Of the first byte it lacks, counted from 1; undefined if it sent no number. */
   readonly offset: number | undefined;
@@ -69,7 +69,7 @@ export class Replicas {
    * Makes a client a replica: with a request (PSYNC) it goes on from there if that can be, else, and
    * without (SYNC), it gets everything. Throws a ReplyError where it cannot have it now.
    */
-  synchronize(client: Client, request?: SyncRequest): void {
+  synchronize(client: Client, request?: ResumeRequest): void {
     const { config, log, stats } = this.#server;
     const replication = this.#replication;
     const replica = this.of(client);

@@ -162,6 +162,7 @@ export class SyncSnapshots {
     const path = join(values.dir, values.dbfilename);
     const saved = await persistence.backgroundSave();
     this.#end();
+    const sent: Promise<void>[] = [];
     for (const replica of run.replicas) {
       if (!saved) {
         log.warning("SYNC failed. BGSAVE child returned an error");
@@ -176,8 +177,9 @@ export class SyncSnapshots {
         replica.client.close();
         continue;
       }
-      this.#sendFile(replica, file);
+      sent.push(this.#sendFile(replica, file));
     }
+    await Promise.all(sent);
   }
 
   async #sendFile(replica: Replica, file: Deno.FsFile): Promise<void> {

@@ -61,7 +61,7 @@ export function startReplicating(server: Server): void {
 }
 
 function runLink(server: Server, link: PrimaryLink): void {
-  link.run().catch((error) => server.reportBug("the link to the primary", error));
+  link.ended = link.run().catch((error) => server.reportBug("the link to the primary", error));
 }
 
 /** Makes a replica a primary, whose data are where its primary's stream had got to. */

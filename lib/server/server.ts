@@ -339,13 +339,15 @@ export class Server implements AsyncDisposable {
     clearTimeout(this.#later);
     this.pause.end();
     this.migration.close();
-    this.replication.link?.stop();
+    const { link } = this.replication;
+    link?.stop();
     this.failover.close();
     this.shutdown.close();
     this.flushes.close();
     const listenersClosed = this.listeners.close();
     for (const client of this.clients.values()) client.close();
-    Promise.all([listenersClosed, this.persistence.close()]).then(() => this.#closed.resolve());
+    Promise.all([listenersClosed, this.persistence.close(), link?.ended])
+      .then(() => this.#closed.resolve());
     return this.closed;
   }
 
