@@ -29,6 +29,8 @@ export class Command {
   /** Whether that goes for long replies only. */
   readonly timedByReply: boolean;
   readonly traits: ReadonlySet<Trait>;
+  /** Whether it stands for the commands queued by MULTI: asked for every command while there are replicas. */
+  readonly executesQueue: boolean;
   /** Whether `enable-debug-command` decides who may call it: asked for every command. */
   readonly isProtected: boolean;
 
@@ -51,6 +53,7 @@ export class Command {
     this.timedByReply = this.traits.has("cost_in_reply");
     this.flags = flagBits(spec.flags) |
       (this.traits.has("may_replicate") ? FLAGS.may_replicate : 0);
+    this.executesQueue = this.traits.has("executes_queue");
     this.isProtected = this.traits.has("protected");
     this.subcommands = new Map(
       spec.subcommands?.map((sub) => [sub.name, new Command(sub, spec)]),

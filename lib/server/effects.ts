@@ -1,7 +1,8 @@
 /**
  * All that follows a change of the keyspace, in one place and one order: the dirty count, WATCH,
- * client-side caching, clients that wait for the key, the keyspace event. Handlers call {@link Effects.keyChanged} once for
- * each key they changed; what the store does by itself (expiry) arrives here as its listener.
+ * client-side caching, clients that wait for the key, the keyspace event. Handlers call {@link
+ * Effects.keyChanged} once for each key they changed; what the store does by itself (expiry) arrives
+ * here as its listener.
  *
  * What replicas are sent follows from the command, not from its keys: the router sees to that
  * (`lib/replication/propagation.ts`). Only keys that go by themselves are propagated from here.

@@ -3,8 +3,9 @@
  *
  * The router knows flags, never names. The gates' order is Redis's, since a client sees which error
  * comes first: exists → arity → protected → authenticated → allowed in MULTI → memory → disk →
- * replicas enough → replica → subscribed → stale → loading → monitor → paused → queued. All conditions that are not the usual one are
- * bits (`lib/server/gates.ts`), so a command that meets none of them costs one test.
+ * replicas enough → replica → subscribed → stale → loading → monitor → paused → queued. All conditions
+ * that are not the usual one are bits (`lib/server/gates.ts`), so a command that meets none of them
+ * costs one test.
  *
  * If you add a gate, give it a bit there and its place in {@link Router.#admit}.
  */
@@ -248,7 +249,7 @@ export class Router {
       (command.timed && (!command.timedByReply || reply.muted));
     // Right after a timed command, or at a batch's beginning, the clock was read just now.
     if (timed && this.#batchCalls > 0) this.#share();
-    const propagates = this.#propagation.active && !command.traits.has("executes_queue");
+    const propagates = this.#propagation.active && !command.executesQueue;
     const { dirty } = this.#server.effects;
     if (propagates) this.#propagation.begin();
     try {
@@ -446,15 +447,13 @@ export class Router {
 
   /** Whether a command, or the transaction that it executes, has one of these flags. */
   #has(client: Client, command: Command, flags: number): boolean {
-    const own = command.traits.has("executes_queue")
-      ? client.transaction?.flags ?? 0
-      : command.flags;
+    const own = command.executesQueue ? client.transaction?.flags ?? 0 : command.flags;
     return (own & flags) !== 0;
   }
 
   #reject(client: Client, command: Command | undefined, line: string): void {
     if (command !== undefined) command.rejected++;
-    if (command?.traits.has("executes_queue")) {
+    if (command?.executesQueue) {
       // As in Redis, also where there is no transaction.
       client.discard();
       line = `EXECABORT Transaction discarded because of: ${line.replace(/^ERR /, "")}`;
