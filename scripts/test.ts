@@ -13,6 +13,10 @@ export interface Tally {
 
 const PROGRAMS = ["redis-server", "redis-sentinel", "redis-cli", "redis-benchmark"];
 const PACKAGES = ["redis-server", "redis-sentinel", "redis-tools"];
+/** What Redis 7.2 is compared with; Debian 12 has it in its backports. */
+const VALKEY = "valkey-server";
+const BACKPORTS_FILE = "/etc/apt/sources.list.d/redino-tests-backports.list";
+const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
 const POLICY_FILE = "/usr/sbin/policy-rc.d";
 /** A run that takes longer hangs. */
 const TIMEOUT_MS = 60 * 60 * 1000;
@@ -32,7 +36,7 @@ export function report(tally: Tally): never {
 
 /** Runs `deno test` with these arguments; what went wrong without a failed test counts as one. */
 export async function runTests(args: readonly string[]): Promise<Tally> {
-  await provideRedis();
+  await providePrograms();
   const paths = args.some((arg) => !arg.startsWith("-") && exists(arg)) ? [] : ["tests/"];
   const child = new Deno.Command(Deno.execPath(), {
     args: ["test", "-A", ...args, ...paths],
@@ -77,38 +81,73 @@ function count(tail: string, success: boolean): Tally {
   return { passed, failed };
 }
 
-/** Installs Redis's programs where this process may, and says what is missing where it may not. */
-async function provideRedis(): Promise<void> {
+/**
+ * Installs Redis's programs, and Valkey, where this process may, and says what is missing where it
+ * may not; what needs Valkey can be left out.
+ */
+async function providePrograms(): Promise<void> {
   const missing = PROGRAMS.filter((program) => !onPath(program));
-  if (missing.length === 0) return;
+  const wantsValkey = !onPath(VALKEY);
+  if (missing.length === 0 && !wantsValkey) return;
   const debian = Deno.build.os === "linux" && onPath("apt-get");
   if (!debian || Deno.uid() !== 0) {
+    if (missing.length === 0) return;
     console.error(
       `Not on PATH: ${missing.join(", ")}. The tests that need them are left out; to run them ` +
         `install Redis 7${debian ? `: apt-get install ${PACKAGES.join(" ")}` : ""}.`,
     );
     return;
   }
-  console.error(`Not on PATH: ${missing.join(", ")}. Installing Debian's packages.`);
+  const wanted = wantsValkey ? [...missing, VALKEY] : missing;
+  console.error(`Not on PATH: ${wanted.join(", ")}. Installing Debian's packages.`);
   // Debian asks this file whether a package may start its service: 101 means no.
   const ownPolicy = !exists(POLICY_FILE);
   if (ownPolicy) await Deno.writeTextFile(POLICY_FILE, "#!/bin/sh\nexit 101\n", { mode: 0o755 });
   try {
     await aptGet("update");
-    await aptGet("install", "-y", "--no-install-recommends", ...PACKAGES);
+    if (missing.length > 0) await install(...PACKAGES);
+    if (wantsValkey) await installValkey();
   } finally {
     if (ownPolicy) await Deno.remove(POLICY_FILE);
   }
 }
 
-async function aptGet(...args: readonly string[]): Promise<void> {
+/** Installs Valkey from the release's archive, or from its backports, which stay no source of apt's. */
+async function installValkey(): Promise<void> {
+  const policy = await new Deno.Command("apt-cache", { args: ["policy", VALKEY] }).output();
+  if (/Candidate: \d/.test(new TextDecoder().decode(policy.stdout))) {
+    return void await install(VALKEY);
+  }
+  const release = await Deno.readTextFile("/etc/os-release").catch(() => "");
+  const codename = /^VERSION_CODENAME=(\w+)$/m.exec(release)?.[1];
+  if (codename === undefined || !/^ID=debian$/m.test(release)) {
+    return console.error(`This release has no package ${VALKEY}.`);
+  }
+  const source =
+    `deb [signed-by=${KEYRING}] http://deb.debian.org/debian ${codename}-backports main`;
+  await Deno.writeTextFile(BACKPORTS_FILE, `${source}\n`);
+  try {
+    const only = ["-o", `Dir::Etc::sourcelist=${BACKPORTS_FILE}`, "-o", "Dir::Etc::sourceparts=-"];
+    if (await aptGet("update", ...only, "-o", "APT::Get::List-Cleanup=0")) await install(VALKEY);
+  } finally {
+    await Deno.remove(BACKPORTS_FILE);
+  }
+}
+
+async function install(...packages: readonly string[]): Promise<void> {
+  await aptGet("install", "-y", "--no-install-recommends", ...packages);
+}
+
+/** Runs apt-get, waiting for another that runs; says so and returns false if it fails. */
+async function aptGet(...args: readonly string[]): Promise<boolean> {
   const { success } = await new Deno.Command("apt-get", {
-    args: ["-q", ...args],
+    args: ["-q", "-o", "DPkg::Lock::Timeout=120", "-o", "Acquire::http::Timeout=30", ...args],
     env: { DEBIAN_FRONTEND: "noninteractive" },
     stdin: "null",
     stdout: "null",
   }).spawn().status;
   if (!success) console.error(`apt-get ${args[0]} failed.`);
+  return success;
 }
 
 function onPath(program: string): boolean {

@@ -4,9 +4,12 @@
  * having asked nothing. Only Valkey's tests are left out there, too: not every release has it.
  */
 
-/** What to install for a program, where that is not Redis 7. */
-const PACKAGES: Readonly<Record<string, string>> = {
-  "valkey-server": "Valkey 8.0 (Debian 13, or the backports of Debian 12: valkey-server)",
+/** What to install for a program, where that is not Redis 7, and what its version must look like. */
+const OTHERS: Readonly<Record<string, { readonly packages: string; readonly version: RegExp }>> = {
+  "valkey-server": {
+    packages: "Valkey 8 (Debian 13, or the backports of Debian 12: valkey-server)",
+    version: / v=8\./,
+  },
 };
 
 const found = new Map<string, boolean>();
@@ -15,19 +18,28 @@ const found = new Map<string, boolean>();
 function has(program: string): boolean {
   let answer = found.get(program);
   if (answer === undefined) {
-    try {
-      answer = new Deno.Command(program, { args: ["--version"], stdout: "null", stderr: "null" })
-        .outputSync().success;
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-      answer = false;
-      const packages = PACKAGES[program] ??
+    const other = OTHERS[program];
+    answer = other?.version.test(versionOf(program) ?? "") ?? versionOf(program) !== undefined;
+    if (!answer) {
+      const packages = other?.packages ??
         "Redis 7 (Debian and Ubuntu: apt-get install redis-server redis-sentinel redis-tools)";
       console.warn(`Tests against ${program} are left out: install ${packages}.`);
     }
     found.set(program, answer);
   }
   return answer;
+}
+
+/** What a program says of its version; undefined where it is missing or fails. */
+function versionOf(program: string): string | undefined {
+  try {
+    const { success, stdout } = new Deno.Command(program, { args: ["--version"], stderr: "null" })
+      .outputSync();
+    return success ? new TextDecoder().decode(stdout) : undefined;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
 }
 
 /** For a test's `ignore`: true where `program` is missing, which with CI=true is an error. */
@@ -45,8 +57,8 @@ export function redisTest(name: string, fn: (t: Deno.TestContext) => void | Prom
 }
 
 /**
- * A test that needs the real valkey-server, whose version 8.0 is Redis 7.2 grown on. Where it is
- * missing there is no such test, so that none counts as ignored.
+ * A test that needs the real valkey-server 8, which is Redis 7.2 grown on. Where it is missing there
+ * is no such test, so that none counts as ignored.
  */
 export function valkeyTest(name: string, fn: (t: Deno.TestContext) => void | Promise<void>): void {
   if (has("valkey-server")) Deno.test(name, fn);
