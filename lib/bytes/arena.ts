@@ -206,17 +206,6 @@ export class Arena {
     this.#large = [];
   }
 
-  /** Bytes asked of the system: whole slabs and large blocks, used or not. */
-  get reservedBytes(): number {
-    let bytes = 0;
-    for (const large of this.#large) bytes += large.length;
-    // Pages that no block ever touched are not resident yet, so a slab counts up to there.
-    for (const [slab, fresh] of this.#fresh.entries()) {
-      if (this.#slabs[slab]!.length > 0) bytes += fresh;
-    }
-    return bytes;
-  }
-
   #allocLarge(length: number, capacity = length): number {
     const id = this.#freeLargeIds.pop() ?? this.#large.length;
     this.#large[id] = new Uint8Array(capacity);

@@ -1,4 +1,5 @@
 /** A key's value as bytes, and back: DUMP and RESTORE. */
+import { Buffer } from "node:buffer";
 import { dumpBytes, RdbError, RdbInput } from "../persistence/rdb_input.ts";
 import { RdbOutput } from "../persistence/rdb_output.ts";
 import { ValueReader } from "../persistence/rdb_read.ts";
@@ -7,7 +8,8 @@ import { hashBytes } from "../bytes/hash.ts";
 import type { Args } from "../resp/args.ts";
 import { ReplyError, SYNTAX_ERROR } from "../resp/reply_error.ts";
 import type { Client } from "../server/client.ts";
-import { type Database, NO_EXPIRY } from "../store/database.ts";
+import { setAccess } from "../store/access.ts";
+import { NO_EXPIRY } from "../store/database.ts";
 import { EVENT } from "../store/events.ts";
 import { integerArg } from "./arguments.ts";
 import { type CommandSpec, keys } from "./spec.ts";
@@ -78,15 +80,8 @@ function dump(client: Client, args: Args): void {
   const compress = server.config.values["rdbcompression"];
   const output = new RdbOutput({ compress, checksum: true });
   writeDump(output, db, entry);
-  const [first, ...others] = output.take();
-  if (others.length === 0) return reply.bulk(first!);
-  const whole = new Uint8Array(others.reduce((sum, { length }) => sum + length, first!.length));
-  let at = 0;
-  for (const chunk of [first!, ...others]) {
-    whole.set(chunk, at);
-    at += chunk.length;
-  }
-  reply.bulk(whole);
+  const chunks = output.take();
+  reply.bulk(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks));
 }
 
 interface RestoreOptions {
@@ -140,7 +135,7 @@ function restore(client: Client, args: Args): void {
     return reply.ok();
   }
   const entry = value.add(db, args.buf, args.off(1), args.len(1), hash, expiryMs);
-  setAccess(db, entry, options);
+  setAccess(db, entry, options.idleSeconds, options.frequency);
   client.changed(args, 1, EVENT.generic, "restore");
   if (ttl !== 0 && !options.absolute && client.propagation.active) {
     client.propagation.instead(db.number, [
@@ -176,14 +171,4 @@ function tellDeleted(client: Client, args: Args): void {
   const lazily = client.server.config.values["lazyfree-lazy-server-del"];
   propagateRemoval(client, args, lazily);
   client.changed(args, 1, EVENT.generic, "del");
-}
-
-function setAccess(db: Database, entry: number, options: RestoreOptions): void {
-  const { access } = db.context;
-  const { frequency, idleSeconds } = options;
-  if (access.lfu) {
-    if (frequency >= 0) db.setAccessBits(entry, access.bitsForFrequency(frequency));
-  } else if (idleSeconds >= 0) {
-    db.setAccessBits(entry, access.bitsForIdle(idleSeconds));
-  }
 }

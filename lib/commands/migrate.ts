@@ -6,6 +6,7 @@
  * over. Migrations have their turn one after the other. A value is read when it is its turn to be
  * sent, so that memory need not hold all of them.
  */
+import { Buffer } from "node:buffer";
 import { latin1Bytes } from "../bytes/text.ts";
 import { RdbOutput } from "../persistence/rdb_output.ts";
 import { writeDump } from "../persistence/rdb_write.ts";
@@ -264,7 +265,7 @@ async function send(
     waitingBytes += bytes.length;
   };
   const flush = async () => {
-    const bytes = joined(waiting, waitingBytes);
+    const bytes = Buffer.concat(waiting);
     waiting.length = waitingBytes = 0;
     await target.write(bytes, timeoutMs);
   };
@@ -309,16 +310,6 @@ function addCommand(
     add(arg);
     add(CRLF);
   }
-}
-
-function joined(parts: readonly Uint8Array[], bytes: number): Uint8Array {
-  const whole = new Uint8Array(bytes);
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }
 
 /** Removes keys that the target has, as DEL would, which is what replicas are sent. */

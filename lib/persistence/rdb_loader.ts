@@ -9,6 +9,7 @@
 import { crc64 } from "../bytes/crc64.ts";
 import { hashBytes } from "../bytes/hash.ts";
 import { latin1 } from "../bytes/text.ts";
+import { setAccess } from "../store/access.ts";
 import { type Database, NO_EXPIRY } from "../store/database.ts";
 import type { KeyspaceListener } from "../store/events.ts";
 import { OPCODE, RDB_HEADER_BYTES, RDB_MAGIC, RDB_NEWEST } from "./rdb_format.ts";
@@ -273,18 +274,7 @@ export class RdbLoader {
     }
     const entry = this.#reader.add(db, buf, off, len, hash, this.#expiryMs);
     this.keysLoaded++;
-    if (this.#idleSeconds >= 0 || this.#frequency >= 0) this.#setAccess(db, entry);
-  }
-
-  #setAccess(db: Database, entry: number): void {
-    const { access } = db.context;
-    if (access.lfu) {
-      if (this.#frequency >= 0) {
-        db.setAccessBits(entry, access.bitsForFrequency(this.#frequency));
-      }
-    } else if (this.#idleSeconds >= 0) {
-      db.setAccessBits(entry, access.bitsForIdle(this.#idleSeconds));
-    }
+    setAccess(db, entry, this.#idleSeconds, this.#frequency);
   }
 
   // ---- what is no key ------------------------------------------------------------------------------

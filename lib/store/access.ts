@@ -3,10 +3,11 @@
  * encoding. LRU: the second of the last access, modulo 2^24. LFU (Redis's): 16 bits of the minute of
  * the last decrement and a logarithmic counter of 8 bits.
  */
+import type { Database } from "./database.ts";
 import type { CachedTime } from "./time.ts";
 
 /** The counter that a new key starts with, so that it is not evicted at once. */
-export const LFU_INITIAL = 5;
+const LFU_INITIAL = 5;
 const LRU_MASK = 0xffffff;
 /** What Redis adds where its clock of 24 bits has wrapped around: one second is lost. */
 const LRU_WRAP = LRU_MASK;
@@ -77,5 +78,20 @@ export class AccessPolicy {
     if (counter === 255) return 255;
     const chance = 1 / (Math.max(0, counter - LFU_INITIAL) * this.lfuLogFactor + 1);
     return this.#random() < chance ? counter + 1 : counter;
+  }
+}
+
+/** Gives a key the access that was saved with it, as the eviction policy counts it; -1 stands for none. */
+export function setAccess(
+  db: Database,
+  entry: number,
+  idleSeconds: number,
+  frequency: number,
+): void {
+  const { access } = db.context;
+  if (access.lfu) {
+    if (frequency >= 0) db.setAccessBits(entry, access.bitsForFrequency(frequency));
+  } else if (idleSeconds >= 0) {
+    db.setAccessBits(entry, access.bitsForIdle(idleSeconds));
   }
 }

@@ -143,16 +143,10 @@ export function dumpPayload(value: RdbBuilder, version = 10): Uint8Array {
   return concat(body, checksumOf(body));
 }
 
-export function checksumOf(bytes: Uint8Array): Uint8Array {
+function checksumOf(bytes: Uint8Array): Uint8Array {
   const crc = new Uint32Array(2);
   crc64(crc, bytes, 0, bytes.length);
   return concat(littleEndian(crc[0]!, 4), littleEndian(crc[1]!, 4));
-}
-
-/** Gives a file that was tampered with the checksum that it should have. */
-export function withChecksum(file: Uint8Array): Uint8Array {
-  const body = file.subarray(0, file.length - 8);
-  return concat(body, checksumOf(body));
 }
 
 /**

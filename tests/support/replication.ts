@@ -106,21 +106,10 @@ const SEEDS: readonly (readonly string[])[] = [
 ];
 
 /** A random command that may change something, of any type. */
-export function randomWrite(rng: Rng): readonly Argument[] {
+function randomWrite(rng: Rng): readonly Argument[] {
   if (rng.oneIn(4)) return rng.pick(SEEDS);
   if (rng.oneIn(30)) return ["SELECT", rng.int(0, 2)];
   return argumentsFor(rng, rng.pick(WRITES));
-}
-
-/** Sends random writes until `until` settles, some in transactions; errors do not matter. */
-export async function writeUntil(
-  client: RespClient,
-  rng: Rng,
-  until: Promise<unknown>,
-): Promise<void> {
-  let done = false;
-  until.finally(() => done = true).catch(() => {});
-  while (!done) await writeSome(client, rng, 20);
 }
 
 /** Sends random writes, pipelined, some of them in transactions. */
