@@ -48,7 +48,7 @@ export const MIGRATE_COMMANDS = [
       ["4.0.7", "Has the option AUTH."],
       ["6.0.0", "Has the option AUTH2."],
     ],
-    partial: "Not inside MULTI and EXEC, as it cannot wait there.",
+    partial: "not inside MULTI and EXEC, as it cannot wait there",
     secrets,
     getKeys: migrateKeys,
     handler: migrate,
