@@ -35,6 +35,9 @@ const AFTERMATH = GATE.deferred | GATE.caching;
 /** Bytes of reply that take a small part of a millisecond. */
 const LONG_REPLY = 16 * 1024;
 
+/** A command of so many arguments may take long, however little each of them costs. */
+const MANY_ARGUMENTS = 256;
+
 /** What a client in MONITOR may not do: Redis takes it for a replica. */
 const USES_KEYSPACE = FLAGS.write | FLAGS.readonly | FLAGS.may_replicate;
 
@@ -245,7 +248,7 @@ export class Router {
     const written = reply.bytes;
     this.#server.stats.commands++;
     const { timesEachCommand } = this.#server;
-    const timed = timesEachCommand ||
+    const timed = timesEachCommand || args.count >= MANY_ARGUMENTS ||
       (command.timed && (!command.timedByReply || reply.muted));
     // Right after a timed command, or at a batch's beginning, the clock was read just now.
     if (timed && this.#batchCalls > 0) this.#share();
