@@ -344,6 +344,24 @@ Deno.test("timeout closes a client that was idle for longer, and no other", asyn
   assertEquals(await busy.ask("PING"), "+PONG");
 });
 
+Deno.test("timeout spares a client that is sending a long command", async () => {
+  let nowMs = 1_800_000_000_000;
+  await using server = await serveOpen({ port: 0, timeout: 30, clock: () => nowMs });
+  using client = await RespClient.connect(server.port);
+  using other = await RespClient.connect(server.port);
+  await client.send("CLIENT", "SETNAME", "slow");
+  await client.write("*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$10\r\n");
+  for (let i = 0; i < 10; i++) {
+    nowMs += 20_000;
+    await client.write("x");
+    await eventually(async () =>
+      /name=slow age=\d+ idle=0 /.test(await other.ask("CLIENT", "LIST"))
+    );
+  }
+  await client.write("\r\n");
+  assertEquals(await client.read(), { type: "simple", text: "OK" });
+});
+
 Deno.test("timeout spares a client that CLIENT PAUSE holds back", async () => {
   let nowMs = 1_800_000_000_000;
   await using server = await serveOpen({ port: 0, timeout: 30, clock: () => nowMs });

@@ -391,6 +391,19 @@ Deno.test("silent replicas are closed after repl-timeout, those of SYNC are not"
   assertEquals(await connectedReplicas(primary.client), 1);
 });
 
+Deno.test("a replica that sends newlines while it loads is not silent", async () => {
+  let nowMs = 1_700_000_000_000;
+  await using primary = await startPrimary({ clock: () => nowMs, "repl-timeout": 7 });
+  using replica = await RawReplica.attach(primary.port);
+  for (let i = 0; i < 3; i++) {
+    nowMs += 6_000;
+    await replica.link.write("\n");
+    await eventually(async () =>
+      (await info(primary.client, "replication")).get("slave0")!.endsWith("lag=0")
+    );
+  }
+});
+
 Deno.test("a replica that does not read its snapshot is closed after repl-timeout", async () => {
   let nowMs = 1_700_000_000_000;
   await using primary = await startPrimary({ clock: () => nowMs, "repl-timeout": 7 });

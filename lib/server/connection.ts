@@ -132,7 +132,10 @@ export class Connection {
   async serve(client: Client): Promise<void> {
     this.attach(client);
     const { router, stats } = this.#server;
-    const decoder: RespDecoder = new RespDecoder(client, () => source.read());
+    const decoder: RespDecoder = new RespDecoder(client, () => {
+      this.#heard();
+      source.read();
+    });
     const source = new SocketSource(this.conn, decoder.writable.getWriter(), stats);
     this.#source = source;
     const batches = decoder.readable.getReader();
@@ -153,6 +156,16 @@ export class Connection {
       this.#server.reportBug("a connection", error);
     }
     this.close();
+  }
+
+  /** Bytes came that complete no command: who sends a long one is not idle. */
+  #heard(): void {
+    const { time } = this.#server;
+    const { replica } = this.#client;
+    time.refresh();
+    this.#client.seenMs = time.nowMs;
+    // An empty line is what a replica says while it loads.
+    if (replica !== undefined) replica.ackMs = time.nowMs;
   }
 
   /** Starts to send what the client's writer holds, unless a write is on its way already. */
