@@ -310,10 +310,17 @@ redisTest("SPOP sends replicas which members it took, or that all are gone", asy
     "SPOP s",
     "SADD i 1 2 3",
     "SPOP i 3",
-    "CONFIG SET lazyfree-lazy-server-del yes",
-    "SADD i 1 2 3",
-    "SPOP i 4",
   ], withoutMembers);
+});
+
+// Redis 7.0 sends DEL.
+Deno.test("SPOP sends replicas UNLINK for the last members where removals are lazy", async () => {
+  const told = await propagatedBy([
+    "CONFIG SET lazyfree-lazy-server-del yes",
+    "SADD s 1 2 3",
+    "SPOP s 4",
+  ]);
+  assertEquals(told.slice(-1), [["UNLINK", "s"]]);
 });
 
 // Redis 7.0 sends a command a member, 7.2 one for up to 1024.

@@ -8,6 +8,7 @@ import { bytesOf, everyType, load, runAll, startRedino } from "./support/rdb.ts"
 import { startRedino as startPrimary, startReplica } from "./support/redino_replica.ts";
 import { startRedis } from "./support/redis.ts";
 import { assertSameData, caughtUp, writeSome } from "./support/replication.ts";
+import { comparePropagation } from "./support/replica_stream.ts";
 import { type Reply, RespClient, show } from "./support/resp_client.ts";
 import { type Rng, seeded } from "./support/rng.ts";
 import { valkeyTest } from "./support/skip.ts";
@@ -343,20 +344,63 @@ valkeyTest("consumers are seen and active when Valkey says so", async () => {
   ]);
 });
 
-/** Subscribes on one connection of each, which then publishes to itself: all that it is sent. */
-async function publishesToItself(pair: Pair, command: readonly string[]): Promise<string[][]> {
+/** All that a connection of each is sent while it sends commands. */
+async function sentTo(pair: Pair, commands: readonly string[]): Promise<string[][]> {
   return await Promise.all([pair.redis, pair.redino].map(async (client) => {
-    await client.post("SUBSCRIBE", "news");
-    await client.post(...command);
-    await client.post("PING", "end");
+    for (const command of [...commands, "PING end"]) await client.post(...command.split(" "));
     const frames: string[] = [];
     while (frames.at(-1) !== '"end"') frames.push(show(await client.readAny()));
     return frames;
   }));
 }
 
-valkeyTest("a message to oneself comes where Valkey sends it", async () => {
+valkeyTest("what a client's own command pushes to it waits for the reply", async () => {
   await using pair = await startPair({ program, protocol: 3 });
-  const [valkey, redino] = await publishesToItself(pair, ["PUBLISH", "news", "hi"]);
+  const [valkey, redino] = await sentTo(pair, [
+    "SUBSCRIBE news __keyevent@0__:set",
+    "PUBLISH news hi",
+    "MULTI",
+    "PUBLISH news ho",
+    "SET k v",
+    "EXEC",
+    "CONFIG SET notify-keyspace-events KEA",
+    "SET k v",
+    "MULTI",
+    "SET k w",
+    "GET k",
+    "EXEC",
+    "CLIENT TRACKING ON",
+    "GET k",
+    "MULTI",
+    "SET k x",
+    "GET k",
+    "EXEC",
+    "DEBUG PROTOCOL push",
+  ]);
   assertEquals(redino, valkey);
 });
+
+valkeyTest(
+  "a transaction's SELECT, and a lazy SPOP, are sent as Valkey sends them",
+  () =>
+    comparePropagation(
+      [
+        "SET a 1",
+        "MULTI",
+        "SELECT 3",
+        "SET b 2",
+        "SELECT 4",
+        "SET c 3",
+        "EXEC",
+        "MULTI",
+        "SET c 4",
+        "SET d 4",
+        "EXEC",
+        "CONFIG SET lazyfree-lazy-server-del yes",
+        "SADD s 1 2 3",
+        "SPOP s 4",
+      ],
+      undefined,
+      program,
+    ),
+);

@@ -5,7 +5,9 @@ import { ReplyError } from "../resp/reply_error.ts";
 import type { ReplyWriter } from "../resp/reply_writer.ts";
 import type { Client } from "../server/client.ts";
 
-const SAMPLES: readonly (readonly [type: string, write: (reply: ReplyWriter) => void])[] = [
+type Write = (reply: ReplyWriter, client: Client) => void;
+
+const SAMPLES: readonly (readonly [type: string, write: Write])[] = [
   ["string", (reply) => reply.bulkText("Hello World")],
   ["integer", (reply) => reply.integer(12345)],
   ["double", (reply) => reply.double(3.141)],
@@ -36,11 +38,10 @@ const SAMPLES: readonly (readonly [type: string, write: (reply: ReplyWriter) => 
     }
     reply.bulkText("Some real reply following the attribute");
   }],
-  ["push", (reply) => {
+  ["push", (reply, client) => {
     if (reply.protocol === 2) throw new ReplyError("ERR RESP2 is not supported by this command");
-    reply.push(2);
-    reply.bulkText("server-cpu-usage");
-    reply.integer(42);
+    // Since 7.2 what is pushed to the client itself waits for the reply.
+    client.push(latin1Bytes(">2\r\n$16\r\nserver-cpu-usage\r\n:42\r\n"));
     reply.bulkText("Some real reply following the push reply");
   }],
   ["verbatim", (reply) => reply.verbatim("txt", latin1Bytes("This is a verbatim\nstring"))],
@@ -54,8 +55,8 @@ const UNKNOWN_TYPE = new ReplyError(
     SAMPLES.map(([type]) => type).join("|"),
 );
 
-export function debugProtocol({ reply }: Client, args: Args): void {
+export function debugProtocol(client: Client, args: Args): void {
   const write = WRITERS.get(args.text(2).toUpperCase());
   if (write === undefined) throw UNKNOWN_TYPE;
-  write(reply);
+  write(client.reply, client);
 }

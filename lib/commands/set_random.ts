@@ -91,7 +91,7 @@ function popSome(client: Client, args: Args): void {
   if (remaining === 0) {
     replyAll(client);
     removeEmptied(client, args, 1, entry);
-    propagateRemoval(client, args, false);
+    propagateRemoval(client, args, server.config.values["lazyfree-lazy-server-del"]);
   } else if (remaining * POPPED_PER_KEPT > taken) {
     for (let i = 0; i < taken; i++) {
       const position = set.sample(server.random);

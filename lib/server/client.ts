@@ -75,8 +75,9 @@ export class Client implements Requester, Subscriber {
   subscriptions: Subscriptions | undefined;
   /** What CLIENT TRACKING ON chose. */
   tracking: Tracking | undefined;
-  /** What came for it while its own command ran. */
+  /** What came for it while its own command ran: messages, and what follows them. */
   #deferred: SharedChunk[] = [];
+  #deferredLast: SharedChunk[] = [];
 
   /** Set while a blocking command waits. */
   blocked: Blocked | undefined;
@@ -186,7 +187,7 @@ export class Client implements Requester, Subscriber {
     if (this.closing) return;
     const { reply } = this;
     if (this.server.current === this || reply.muted) {
-      return this.#push(message.chunk(reply.protocol));
+      return this.#push(message.chunk(reply.protocol), this.#deferred);
     }
     message.writeTo(reply);
     this.server.flushes.later(this);
@@ -194,23 +195,25 @@ export class Client implements Requester, Subscriber {
 
   /**
    * Sends RESP that answers no command of it, whatever CLIENT REPLY says; the bytes stay as they are.
-   * While its own command runs that waits for the reply, which may be half written.
+   * While its own command runs that waits for the reply, which may be half written, and for the
+   * messages that come with it: so it is with Redis's invalidations.
    */
   push(bytes: Uint8Array): void {
-    if (!this.closing) this.#push(new SharedChunk(bytes));
+    if (!this.closing) this.#push(new SharedChunk(bytes), this.#deferredLast);
   }
 
   /** Its command is over: what came meanwhile follows the reply. */
   pushDeferred(): void {
-    const deferred = this.#deferred;
+    const deferred = [...this.#deferred, ...this.#deferredLast];
     this.#deferred = [];
+    this.#deferredLast = [];
     this.setGate(GATE.deferred, false);
     for (const chunk of deferred) this.#pushNow(chunk);
   }
 
-  #push(chunk: SharedChunk): void {
+  #push(chunk: SharedChunk, deferred: SharedChunk[]): void {
     if (this.server.current === this) {
-      this.#deferred.push(chunk);
+      deferred.push(chunk);
       this.setGate(GATE.deferred, true);
     } else {
       this.#pushNow(chunk);

@@ -5,7 +5,7 @@
 import { assertEquals } from "@std/assert";
 import { serve } from "../../lib/mod.ts";
 import { eventually } from "./eventually.ts";
-import { startRedis } from "./redis.ts";
+import { type Program, startRedis } from "./redis.ts";
 import { type Argument, type Reply, RespClient } from "./resp_client.ts";
 
 /** The commands that servers send by themselves, now and then. */
@@ -143,12 +143,15 @@ export class StreamPair implements AsyncDisposable {
     this.#toRedino = toRedino;
   }
 
-  /** Starts both with directives. */
-  static async start(config: Readonly<Record<string, string>> = {}): Promise<StreamPair> {
+  /** Starts both with directives; `program` stands in redis-server's place. */
+  static async start(
+    config: Readonly<Record<string, string>> = {},
+    program: Program = "redis-server",
+  ): Promise<StreamPair> {
     await using stack = new AsyncDisposableStack();
     const own = { "repl-diskless-sync-delay": "0", "repl-ping-replica-period": "3600" };
     const args = Object.entries({ ...own, ...config }).flatMap(([k, v]) => [`--${k}`, v]);
-    const redis = stack.use(await startRedis({ args }));
+    const redis = stack.use(await startRedis({ args, program }));
     const dir = await Deno.makeTempDir({ prefix: "redino_propagation_" });
     stack.defer(() => Deno.remove(dir, { recursive: true }));
     const redino = stack.use(
@@ -183,16 +186,14 @@ export class StreamPair implements AsyncDisposable {
 export async function comparePropagation(
   lines: readonly Line[],
   mask: (command: readonly string[]) => readonly string[] = (command) => command,
+  program: Program = "redis-server",
 ): Promise<void> {
-  await using pair = await StreamPair.start();
+  await using pair = await StreamPair.start({}, program);
   for (const [i, line] of lines.entries()) {
     const { redis, redino } = await pair.say([line]);
     const before = lines.slice(Math.max(0, i - 5), i + 1).map(String).join("\n");
-    assertEquals(
-      redino.map(mask),
-      selectWithin(redis).map(mask),
-      `After these lines:\n${before}\n`,
-    );
+    const expected = program === "redis-server" ? selectWithin(redis) : redis;
+    assertEquals(redino.map(mask), expected.map(mask), `After these lines:\n${before}\n`);
   }
 }
 
