@@ -3,7 +3,7 @@
  *
  * A record is right where COMMAND INFO and COMMAND DOCS say of it what redis-server 7.0 says, but
  * for the wording of summaries, complexities, histories and notes, and for what Redis 7.2 changed:
- * that is in the tables below.
+ * that is in the tables below. Valkey, which is Redis 7.2 grown on, holds those tables in its turn.
  */
 import { assert, assertEquals } from "@std/assert";
 import { COMMANDS } from "../lib/commands/index.ts";
@@ -22,7 +22,7 @@ import { Args } from "../lib/resp/args.ts";
 import { compare, startPair, unordered } from "./support/differential.ts";
 import { type Reply, RespClient, show } from "./support/resp_client.ts";
 import { startRedis } from "./support/redis.ts";
-import { redisTest } from "./support/skip.ts";
+import { redisTest, valkeyTest } from "./support/skip.ts";
 
 /** What Redis 7.2 says otherwise than 7.0.15: the whole field. */
 const CHANGED_IN_7_2: Readonly<Record<string, Plain>> = {
@@ -214,6 +214,46 @@ redisTest("COMMAND DOCS documents each command as redis-server does, in other wo
   assertEquals(wrong, []);
 });
 
+/** What Valkey 8 says otherwise than Redis 7.2, or what may be 7.2's and may be its own (`?`). */
+const VALKEYS_OWN: Readonly<Record<string, readonly string[]>> = {
+  "bitcount": ["arguments", "history"],
+  "client|kill": ["arguments", "history"],
+  "client|list": ["history"],
+  "hscan": ["arguments"],
+  "multi": ["flags"],
+  "shutdown": ["arguments?"],
+  "sinterstore": ["keySpecs?"],
+  "watch": ["flags"],
+  "xread": ["fields?"],
+  "zscan": ["arguments", "history"],
+};
+
+valkeyTest("COMMAND and COMMAND DOCS say of each command what Valkey says", async () => {
+  await using pair = await startPair({ protocol: 3, program: "valkey-server" });
+  const wrong: string[] = [];
+  const hold = (name: string, valkey: Docs | undefined, redino: Docs) => {
+    const own = VALKEYS_OWN[name]?.map((field) => field.replace("?", "")) ?? [];
+    for (const field of new Set([...Object.keys(valkey ?? {}), ...Object.keys(redino)])) {
+      const [want, got] = [JSON.stringify(valkey?.[field]), JSON.stringify(redino[field])];
+      if (want !== got && !own.includes(field)) {
+        wrong.push(`${name}: ${field} is ${got}, should be ${want}`);
+      }
+    }
+  };
+  const infos = await infoOf(pair.redis);
+  for (const [name, info] of await infoOf(pair.redino)) hold(name, infos.get(name), info);
+  const docs = await docsOf(pair.redis);
+  for (const [name, ours] of await docsOf(pair.redino)) {
+    hold(name, comparable(docs.get(name)!), comparable(ours));
+  }
+  assertEquals(wrong, []);
+});
+
+/** A command's documentation without what is wording, and without its subcommands'. */
+function comparable(docs: Docs): Docs {
+  return { ...skeleton(docs), history: versionsOf(docs), arguments: docs.arguments ?? [] };
+}
+
 function sinceOf(fullName: string): string {
   const [name, sub] = fullName.split("|");
   const command: CommandSpec | undefined = COMMANDS.find((spec) => spec.name === name);
@@ -223,7 +263,6 @@ function sinceOf(fullName: string): string {
 
 /** What of a command's documentation is no wording, its arguments apart. */
 function skeleton(docs: Docs): Docs {
-  const versions = (docs.history as Plain[][] | undefined ?? []).map(([version]) => version!);
   return {
     fields: Object.keys(docs).filter((field) =>
       ["summary", "since", "group", "complexity"].includes(field)
@@ -233,8 +272,13 @@ function skeleton(docs: Docs): Docs {
     doc_flags: docs.doc_flags ?? null,
     deprecated_since: docs.deprecated_since ?? null,
     replaced_by: docs.replaced_by ?? null,
-    history: versions.filter((version) => version !== "7.2.0"),
+    history: versionsOf(docs).filter((version) => version !== "7.2.0"),
   };
+}
+
+/** The versions in which a command changed. */
+function versionsOf(docs: Docs): Plain[] {
+  return (docs.history as Plain[][] | undefined ?? []).map(([version]) => version!);
 }
 
 /**
