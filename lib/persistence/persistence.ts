@@ -24,6 +24,8 @@ import {
 
 /** After a failure the next try waits so long. */
 const RETRY_SECONDS = 5;
+/** Of a replication ID; what is not as long is none. */
+const ID_DIGITS = 40;
 /** How often the log tells how far loading is. */
 const PROGRESS_MS = 2000;
 
@@ -413,8 +415,8 @@ export class Persistence {
     this.keysExpired = loader.keysExpired;
     const id = loader.aux.get("repl-id");
     const offset = Number(loader.aux.get("repl-offset") ?? -1);
-    const db = Number(loader.aux.get("repl-stream-db") ?? 0);
-    if (id !== undefined && offset >= 0) this.loadedReplication = { id, offset, db };
+    if (id?.length !== ID_DIGITS || !Number.isSafeInteger(offset) || offset < 0) return;
+    this.loadedReplication = { id, offset, db: loader.streamDb };
   }
 }
 

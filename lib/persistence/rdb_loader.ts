@@ -111,6 +111,12 @@ export class RdbLoader {
     this.#db = options.dbs[0]!;
   }
 
+  /** The database that the replication stream has selected where the file stands: the first if it says none. */
+  get streamDb(): number {
+    const number = Number(this.aux.get("repl-stream-db") ?? 0);
+    return this.#options.dbs[number] === undefined ? 0 : number;
+  }
+
   /**
    * Takes bytes and loads every record that is complete by then; the bytes are the caller's again
    * afterwards. Returns how many were taken: all of them but for what follows the file's end. Throws

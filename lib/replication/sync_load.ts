@@ -61,11 +61,11 @@ export class SyncLoad {
       : mode === "swapdb"
       ? await this.#intoOthers(socket, framing)
       : await this.#intoOurs(socket, framing);
-    const { keysLoaded, keysExpired, aux } = loader;
+    const { keysLoaded, keysExpired } = loader;
     log.notice(`Done loading RDB, keys loaded: ${keysLoaded}, keys expired: ${keysExpired}.`);
     this.#signal.throwIfAborted();
     const { id, offset } = this.#answer;
-    replication.adopt(id, offset, Number(aux.get("repl-stream-db") ?? 0));
+    replication.adopt(id, offset, loader.streamDb);
     log.notice("MASTER <-> REPLICA sync: Finished with success");
   }
 

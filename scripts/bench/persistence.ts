@@ -3,6 +3,7 @@
  * as much is saved. Both servers load the same file, redis-server's.
  */
 import { startRedinoProcess } from "../../tests/support/redino_process.ts";
+import { info } from "../../tests/support/replication.ts";
 import { startRedis } from "../../tests/support/redis.ts";
 import { type Argument, RespClient } from "../../tests/support/resp_client.ts";
 import { load } from "./load.ts";
@@ -99,7 +100,7 @@ async function measureSpeed(keys: number, rounds: number): Promise<SpeedRow[]> {
     }
     await using redis = await startRedis({ args: ["--dir", dir] });
     using client = await RespClient.connect(redis.port, { timeoutMs: TIMEOUT_MS });
-    await until(async () => await info(client, "loading") === "0");
+    await until(async () => await field(client, "loading") === "0");
     times.loading.Redis.push(loadSeconds(await Deno.readTextFile(`${redis.dir}/redis.log`)));
   }
   return Object.entries(times).map(([work, { Redino, Redis }]) => ({
@@ -122,8 +123,8 @@ function loadSeconds(log: string): number {
 /** Saves and waits for the end. */
 async function backgroundSave(client: RespClient): Promise<void> {
   await client.send("BGSAVE");
-  await until(async () => await info(client, "rdb_bgsave_in_progress") === "0");
-  const status = await info(client, "rdb_last_bgsave_status");
+  await until(async () => await field(client, "rdb_bgsave_in_progress") === "0");
+  const status = await field(client, "rdb_last_bgsave_status");
   if (status !== "ok") throw new Error(`BGSAVE ended with ${status}`);
 }
 
@@ -167,7 +168,7 @@ async function underLoad(subject: Subject, keys: number, saving: boolean): Promi
   running = false;
   await Promise.all(connections);
   clearInterval(watching);
-  const copied = Number(await info(client, "rdb_last_cow_size"));
+  const copied = Number(await field(client, "rdb_last_cow_size"));
   const sorted = timesMs.sort((a, b) => a - b);
   return {
     server: subject.name,
@@ -198,10 +199,8 @@ function readOrWrite(i: number): Argument[] {
 
 // ---- helpers ---------------------------------------------------------------------------------------
 
-async function info(client: RespClient, field: string): Promise<string> {
-  const reply = await client.send("INFO", "persistence");
-  const text = reply.type === "bulk" ? reply.text : "";
-  return new RegExp(`^${field}:(.*)\r$`, "m").exec(text)?.[1] ?? "";
+async function field(client: RespClient, name: string): Promise<string> {
+  return (await info(client, "persistence")).get(name) ?? "";
 }
 
 async function until(condition: () => Promise<boolean>): Promise<void> {

@@ -2,6 +2,7 @@
  * Replication: how long a pair of servers takes for a full sync of a data set, and to stream writes from
  * the primary to its replica, until the replica has all of them. Each round has servers of its own.
  */
+import { info } from "../../tests/support/replication.ts";
 import { RespClient } from "../../tests/support/resp_client.ts";
 import { benchKey, load } from "./load.ts";
 import { startBoth, type Subject } from "./servers.ts";
@@ -79,9 +80,9 @@ async function untilEqual(
   using from = await RespClient.connect(primary.port);
   using to = await RespClient.connect(replica.port);
   while (performance.now() - startMs < TIMEOUT_MS) {
-    const there = await replicationInfo(to);
+    const there = await info(to, "replication");
     if (there.get("master_link_status") === "up") {
-      const here = await replicationInfo(from);
+      const here = await info(from, "replication");
       if (here.get("master_repl_offset") === there.get("slave_repl_offset")) {
         return (performance.now() - startMs) / 1000;
       }
@@ -89,17 +90,6 @@ async function untilEqual(
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
   throw new Error(`${primary.name}: the replica was not up to date after ${TIMEOUT_MS / 1000} s`);
-}
-
-async function replicationInfo(client: RespClient): Promise<Map<string, string>> {
-  const reply = await client.send("INFO", "replication");
-  const text = reply.type === "bulk" ? reply.text : "";
-  const fields = new Map<string, string>();
-  for (const line of text.split("\r\n")) {
-    const colon = line.indexOf(":");
-    if (colon > 0) fields.set(line.slice(0, colon), line.slice(colon + 1));
-  }
-  return fields;
 }
 
 async function ask(subject: Subject, ...words: string[]): Promise<void> {

@@ -1,10 +1,12 @@
 /** Redino in this process as a replica, or as a primary that has a directory of its own. */
-import { serve, type ServeOptions } from "../../lib/mod.ts";
+import { type RunningServer, serve, type ServeOptions } from "../../lib/mod.ts";
 import { RespClient } from "./resp_client.ts";
 
 export interface TestServer extends AsyncDisposable {
+  readonly server: RunningServer;
   readonly port: number;
   readonly client: RespClient;
+  readonly dir: string;
   readonly log: string[];
 }
 
@@ -26,7 +28,14 @@ export async function startRedino(options: ServeOptions = {}): Promise<TestServe
   );
   const client = stack.use(await RespClient.connect(server.port));
   const owned = stack.move();
-  return { port: server.port, client, log, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+  return {
+    server,
+    port: server.port,
+    client,
+    dir,
+    log,
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  };
 }
 
 /** Starts it as a replica of what listens at a port of this machine. */
