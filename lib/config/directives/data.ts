@@ -3,6 +3,7 @@ import { INT64_MAX, INT_MAX, integer, memory, oneOf, UINT64_MAX, yesNo } from ".
 
 const NO_JEMALLOC = "no jemalloc; the arena reuses what is freed";
 const FREED_AT_ONCE = "values are freed where they are dropped";
+const TOLD_REPLICAS = `${FREED_AT_ONCE}; replicas are sent UNLINK`;
 
 export const DATA = {
   "maxmemory": memory(0, 0, UINT64_MAX),
@@ -21,11 +22,11 @@ export const DATA = {
   "lfu-log-factor": integer(10, 0, INT_MAX),
   "lfu-decay-time": integer(1, 0, INT_MAX),
   "active-expire-effort": integer(1, 1, 10),
-  "activerehashing": yesNo(true, { accepted: "tables grow in steps, a few with every command" }),
-  "lazyfree-lazy-eviction": yesNo(false, { accepted: FREED_AT_ONCE }),
-  "lazyfree-lazy-expire": yesNo(false, { accepted: FREED_AT_ONCE }),
-  "lazyfree-lazy-server-del": yesNo(false, { accepted: FREED_AT_ONCE }),
-  "lazyfree-lazy-user-del": yesNo(false, { accepted: FREED_AT_ONCE }),
+  "activerehashing": yesNo(true),
+  "lazyfree-lazy-eviction": yesNo(false, { accepted: TOLD_REPLICAS }),
+  "lazyfree-lazy-expire": yesNo(false, { accepted: TOLD_REPLICAS }),
+  "lazyfree-lazy-server-del": yesNo(false, { accepted: TOLD_REPLICAS }),
+  "lazyfree-lazy-user-del": yesNo(false, { accepted: TOLD_REPLICAS }),
   "lazyfree-lazy-user-flush": yesNo(false, { accepted: FREED_AT_ONCE }),
 
   "hash-max-listpack-entries": integer(512, 0, INT64_MAX, { alias: "hash-max-ziplist-entries" }),
