@@ -10,6 +10,7 @@ import { serve, type ServeOptions } from "../lib/mod.ts";
 import { LoadError } from "../lib/persistence/persistence.ts";
 import { Server } from "../lib/server/server.ts";
 import { eventually } from "./support/eventually.ts";
+import { RdbBuilder, rdbFile } from "./support/rdb.ts";
 import { startRedis } from "./support/redis.ts";
 import { RespClient } from "./support/resp_client.ts";
 import { redisTest } from "./support/skip.ts";
@@ -190,6 +191,30 @@ Deno.test("a file remembers where in replication its data stand", async () => {
   await using second = await serve({ port: 0, dir });
   assert(second instanceof Server);
   assertEquals(second.persistence.loadedReplication, position);
+});
+
+Deno.test("what a file says of replication is taken if it is an ID, an offset and a database that is there", async () => {
+  await using stack = new AsyncDisposableStack();
+  const dir = await tempDir(stack);
+  const id = "f".repeat(40);
+  const cases = [
+    [id, "17", "3", { id, offset: 17, db: 3 }],
+    [id, "17", "99", { id, offset: 17, db: 0 }],
+    [id, "17", "x", { id, offset: 17, db: 0 }],
+    [id, "-1", "0", undefined],
+    [id, "1.5", "0", undefined],
+    ["short", "17", "0", undefined],
+  ] as const;
+  for (const [replId, offset, db, position] of cases) {
+    const records = new RdbBuilder()
+      .raw(0xfa).string("repl-stream-db").string(db)
+      .raw(0xfa).string("repl-id").string(replId)
+      .raw(0xfa).string("repl-offset").string(offset);
+    await Deno.writeFile(`${dir}/dump.rdb`, rdbFile(10, records));
+    await using server = await serve({ port: 0, dir });
+    assert(server instanceof Server);
+    assertEquals(server.persistence.loadedReplication, position);
+  }
 });
 
 Deno.test("DEBUG RELOAD keeps what it cannot load from being taken for the data", async () => {
