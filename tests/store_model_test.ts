@@ -3,7 +3,8 @@ import { assert, assertEquals } from "@std/assert";
 import { Arena, MAX_BLOCK } from "../lib/bytes/arena.ts";
 import { latin1, latin1Bytes } from "../lib/bytes/text.ts";
 import { AccessPolicy } from "../lib/store/access.ts";
-import { Database, KeyspaceStats, NO_EXPIRY } from "../lib/store/database.ts";
+import { Database, NO_EXPIRY } from "../lib/store/database.ts";
+import { KeyspaceStats } from "../lib/store/database_context.ts";
 import {
   appendString,
   KEEP_EXPIRY,

@@ -9,7 +9,8 @@ import { join } from "node:path";
 import type { Config } from "../config/config.ts";
 import { systemErrorText } from "../config/special_kinds.ts";
 import { REDIS_VERSION } from "../config/version.ts";
-import type { Database, DatabaseContext } from "../store/database.ts";
+import type { Database } from "../store/database.ts";
+import type { DatabaseContext } from "../store/database_context.ts";
 import { loadFile, type LoadLog, RdbError, RdbLoader } from "./rdb_loader.ts";
 import { RdbFile, removeLeftovers, SaveError } from "./rdb_file.ts";
 import {

@@ -3,7 +3,7 @@
  *
  * Redis forks, and the child's memory stands still. Here a walk goes through each database's index,
  * a few milliseconds at a time, and writes the entries that it meets; before an entry changes that
- * the walk has not reached, its old state is written (the hook in `lib/store/database.ts`). So what
+ * the walk has not reached, its old state is written (the hook in `lib/store/database_context.ts`). So what
  * comes out is the moment at which the {@link Snapshot} was made, in some order.
  *
  * - What is out is a bit for each reference: {@link Marks}. Blocks that become entries are marked when
@@ -14,7 +14,8 @@
  * - A database that is emptied leaves what it held to the snapshot, which releases it when it is out.
  * - A value is written whole, so a change to a collection of millions waits for that, once.
  */
-import type { Database, SnapshotHook } from "../store/database.ts";
+import type { Database } from "../store/database.ts";
+import type { SnapshotHook } from "../store/database_context.ts";
 import { OPCODE } from "./rdb_format.ts";
 import { RdbOutput } from "./rdb_output.ts";
 import { writeDatabase, writeEntry, writeHeader } from "./rdb_write.ts";

@@ -8,12 +8,12 @@ import type { Config } from "../config/config.ts";
 import { Persistence } from "../persistence/persistence.ts";
 import { Replication } from "../replication/replication.ts";
 import { AccessPolicy } from "../store/access.ts";
+import { Database } from "../store/database.ts";
 import {
-  Database,
   type DatabaseContext,
   type ExpiredOnReplica,
   KeyspaceStats,
-} from "../store/database.ts";
+} from "../store/database_context.ts";
 import { CachedTime } from "../store/time.ts";
 import { ActiveExpiry } from "../store/active_expiry.ts";
 import { OwnExpiry } from "../store/own_expiry.ts";

@@ -6,7 +6,8 @@
  * candidate is remembered by its key, for it may change or go before its turn comes; one that is
  * gone is passed over. The random policies take the databases in turn.
  */
-import type { Database, DatabaseContext } from "./database.ts";
+import type { Database } from "./database.ts";
+import type { DatabaseContext } from "./database_context.ts";
 
 export type EvictionPolicy =
   | "noeviction"

@@ -1,7 +1,8 @@
 /** Databases without a server, for tests of the store: a clock moved by hand, chance from a seed. */
 import { latin1, latin1Bytes } from "../../lib/bytes/text.ts";
 import { AccessPolicy } from "../../lib/store/access.ts";
-import { Database, type DatabaseContext, KeyspaceStats } from "../../lib/store/database.ts";
+import { Database } from "../../lib/store/database.ts";
+import { type DatabaseContext, KeyspaceStats } from "../../lib/store/database_context.ts";
 import { setString } from "../../lib/store/string_value.ts";
 import { CachedTime } from "../../lib/store/time.ts";
 import { Rng } from "./rng.ts";
