@@ -4,6 +4,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Redis } from "ioredis";
 import { createClient } from "redis";
 import { serve } from "../lib/mod.ts";
+import { eventually } from "./support/eventually.ts";
 import { RespClient } from "./support/resp_client.ts";
 
 Deno.test("ioredis works against an embedded server", async () => {
@@ -100,6 +101,18 @@ Deno.test("closing ends every connection, whatever it is doing, and leaves nothi
     client.close();
   }
   // Deno's sanitizers fail this test if a listener, connection or timer of the server is left.
+});
+
+Deno.test("a write that CLIENT PAUSE holds up is not answered by a server that closes", async () => {
+  const server = await serve({ port: 0 });
+  using writer = await RespClient.connect(server.port);
+  using admin = await RespClient.connect(server.port);
+  assertEquals(await admin.ask("CLIENT", "PAUSE", "100000", "WRITE"), "+OK");
+  await writer.post("SET", "k", "v");
+  await eventually(async () => (await admin.ask("CLIENT", "LIST")).includes("cmd=set"));
+  await server.close();
+  // The data were saved, if at all, before: it would be lost.
+  assertEquals((await writer.readToEnd().catch(() => new Uint8Array())).length, 0);
 });
 
 Deno.test("close can be called again, and after SHUTDOWN", async () => {

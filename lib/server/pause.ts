@@ -43,6 +43,11 @@ export class Pause {
     this.#letGo();
   }
 
+  /** The server closes: what waited is not run any more, as the data were saved without it. */
+  close(): void {
+    this.#timer?.stop();
+  }
+
   /** Lets what writes wait until {@link Pause.release}. */
   hold(): void {
     this.#holds++;

@@ -337,7 +337,7 @@ export class Server implements AsyncDisposable {
     this.#closing = true;
     this.cron.stop();
     clearTimeout(this.#later);
-    this.pause.end();
+    this.pause.close();
     this.migration.close();
     const { link } = this.replication;
     link?.stop();
