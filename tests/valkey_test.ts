@@ -291,6 +291,8 @@ valkeyTest("what 7.2 added answers as Valkey does", () =>
     ["WAITAOF", 0, 1, 5],
     ["CONFIG", "GET", "set-max-listpack-entries"],
     ["CONFIG", "GET", "set-max-listpack-value"],
+    ["CONFIG", "SET", "set-max-listpack-value", "1kb"],
+    ["CONFIG", "SET", "set-max-listpack-entries", "-1"],
     ["COMMAND", "GETKEYS", "get"],
     ["COMMAND", "GETKEYS", "config"],
   ]));

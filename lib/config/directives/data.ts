@@ -35,7 +35,7 @@ export const DATA = {
   "list-compress-depth": integer(0, 0, INT_MAX, { accepted: "list nodes are not compressed" }),
   "set-max-intset-entries": integer(512, 0, INT64_MAX),
   "set-max-listpack-entries": integer(128, 0, INT64_MAX),
-  "set-max-listpack-value": memory(64, 0, INT64_MAX),
+  "set-max-listpack-value": integer(64, 0, INT64_MAX),
   "zset-max-listpack-entries": integer(128, 0, INT64_MAX, { alias: "zset-max-ziplist-entries" }),
   "zset-max-listpack-value": memory(64, 0, INT64_MAX, { alias: "zset-max-ziplist-value" }),
   "hll-sparse-max-bytes": memory(3000, 0, INT64_MAX),
