@@ -415,7 +415,7 @@ Deno.test("An error tells what was being read", async () => {
   assertEquals(cut(24), `${early(24)} while reading a key (type list) of database 3`);
   assertEquals(
     cut(34),
-    `${early(34)} while reading key "a\\x0a\\x22key" (type list) of database 3`,
+    `${early(34)} while reading key "a\\n\\"key" (type list) of database 3`,
   );
   assertEquals(cut(40), `${early(40)} while reading the checksum`);
 });

@@ -3,7 +3,7 @@
  * `\n`, `\r`, `\t`, `\b`, `\a`; '…' with `\'` alone. The inline commands' decoder does the same on
  * bytes.
  */
-import { latin1, latin1Bytes, utf8, utf8Bytes } from "../bytes/text.ts";
+import { latin1, latin1Bytes, quoted, utf8, utf8Bytes } from "../bytes/text.ts";
 
 const ESCAPES: Readonly<Record<string, string>> = {
   n: "\n",
@@ -56,16 +56,7 @@ export function splitArgs(line: string): string[] | undefined {
 
 /** `text` in double quotes, so that {@link splitArgs} reads it back as one word. */
 export function quoteArg(text: string): string {
-  let quoted = '"';
-  for (const char of latin1(utf8Bytes(text))) {
-    const code = char.charCodeAt(0);
-    const escape = Object.keys(ESCAPES).find((key) => ESCAPES[key] === char);
-    if (char === '"' || char === "\\") quoted += `\\${char}`;
-    else if (escape !== undefined) quoted += `\\${escape}`;
-    else if (code < 0x20 || code > 0x7e) quoted += `\\x${code.toString(16).padStart(2, "0")}`;
-    else quoted += char;
-  }
-  return quoted + '"';
+  return quoted(latin1(utf8Bytes(text)));
 }
 
 function isSpace(char: string): boolean {

@@ -8,7 +8,7 @@
  */
 import { crc64 } from "../bytes/crc64.ts";
 import { hashBytes } from "../bytes/hash.ts";
-import { latin1 } from "../bytes/text.ts";
+import { latin1, quoted } from "../bytes/text.ts";
 import { setAccess } from "../store/access.ts";
 import { type Database, NO_EXPIRY } from "../store/database.ts";
 import type { KeyspaceListener } from "../store/events.ts";
@@ -111,7 +111,7 @@ export class RdbLoader {
     this.#db = options.dbs[0]!;
   }
 
-  /** The database that the replication stream has selected where the file stands: the first if it says none. */
+  /** The database that the replication stream has selected where the file stands, or the first. */
   get streamDb(): number {
     const number = Number(this.aux.get("repl-stream-db") ?? 0);
     return this.#options.dbs[number] === undefined ? 0 : number;
@@ -391,8 +391,5 @@ export async function loadFile(
 
 /** A string for messages: printable, and not too long. */
 function shown({ buf, off, len }: RdbString): string {
-  const text = latin1(buf, off, Math.min(len, SHOWN_BYTES));
-  return text.replace(/[^ -~]|["\\]/g, (char) => {
-    return `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`;
-  });
+  return quoted(latin1(buf, off, Math.min(len, SHOWN_BYTES))).slice(1, -1);
 }

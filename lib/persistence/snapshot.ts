@@ -3,8 +3,8 @@
  *
  * Redis forks, and the child's memory stands still. Here a walk goes through each database's index,
  * a few milliseconds at a time, and writes the entries that it meets; before an entry changes that
- * the walk has not reached, its old state is written (the hook in `lib/store/database_context.ts`). So what
- * comes out is the moment at which the {@link Snapshot} was made, in some order.
+ * the walk has not reached, its old state is written (the hook in `lib/store/database_context.ts`).
+ * So what comes out is the moment at which the {@link Snapshot} was made, in some order.
  *
  * - What is out is a bit for each reference: {@link Marks}. Blocks that become entries are marked when
  *   they do, so a clear bit always means an entry as it was at that moment.
@@ -184,9 +184,9 @@ export class Snapshot {
   }
 
   /**
-   * Writes all of it into `sink`, which it waits for; only what is about to change meanwhile is gathered
-   * without it, at most the rest of the data. Throws what the sink throws and, where `signal` ends it, the signal's
-   * reason.
+   * Writes all of it into `sink`, which it waits for; only what is about to change meanwhile is
+   * gathered without it, at most the rest of the data. Throws what the sink throws and, where
+   * `signal` ends it, the signal's reason.
    */
   async write(sink: SnapshotSink, signal?: AbortSignal, pace = USUAL_PACE): Promise<void> {
     const output = this.#output;

@@ -29,7 +29,7 @@ export class Command {
   /** Whether that goes for long replies only. */
   readonly timedByReply: boolean;
   readonly traits: ReadonlySet<Trait>;
-  /** Whether it stands for the commands queued by MULTI: asked for every command while there are replicas. */
+  /** Whether it stands for the commands queued by MULTI: asked for each while there are replicas. */
   readonly executesQueue: boolean;
   /** Whether `enable-debug-command` decides who may call it: asked for every command. */
   readonly isProtected: boolean;

@@ -1,5 +1,5 @@
 /** MONITOR: clients that are shown every command that runs, one line each in Redis's format. */
-import { latin1Bytes } from "../bytes/text.ts";
+import { latin1Bytes, quoted } from "../bytes/text.ts";
 import type { Args } from "../resp/args.ts";
 import { SharedChunk } from "../resp/reply_writer.ts";
 import type { Client } from "./client.ts";
@@ -51,23 +51,4 @@ function monitorLine(client: Client, command: Command, args: Args): string {
     line += secrets.includes(i) ? ' "(redacted)"' : ` ${quoted(args.text(i))}`;
   }
   return `${line}\r\n`;
-}
-
-const ESCAPES: Readonly<Record<string, string>> = {
-  "\\": "\\\\",
-  '"': '\\"',
-  "\n": "\\n",
-  "\r": "\\r",
-  "\t": "\\t",
-  "\x07": "\\a",
-  "\b": "\\b",
-};
-
-/** Latin-1 characters between quotes, those that cannot be printed escaped. */
-function quoted(text: string): string {
-  const escaped = text.replace(
-    /[^ !#-[\]-~]/g,
-    (char) => ESCAPES[char] ?? `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`,
-  );
-  return `"${escaped}"`;
 }
