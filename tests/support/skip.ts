@@ -1,14 +1,14 @@
 /**
  * Tests that need a program which is not everywhere. Where it is missing they are left out, with
  * one line that says what to install; with CI=true they fail instead, so that no run is green for
- * having asked nothing. Only Valkey's tests are left out there, too: not every release has it.
+ * having asked nothing. Only Valkey's tests are left out there, too: few releases have it.
  */
 
 /** What to install for a program, where that is not Redis 7, and what its version must look like. */
 const OTHERS: Readonly<Record<string, { readonly packages: string; readonly version: RegExp }>> = {
   "valkey-server": {
-    packages: "Valkey 8 (Debian 13, or the backports of Debian 12: valkey-server)",
-    version: / v=8\./,
+    packages: "Valkey 8.0 (the backports of Debian 12: valkey-server)",
+    version: / v=8\.0\./,
   },
 };
 
@@ -57,8 +57,8 @@ export function redisTest(name: string, fn: (t: Deno.TestContext) => void | Prom
 }
 
 /**
- * A test that needs the real valkey-server 8, which is Redis 7.2 grown on. Where it is missing there
- * is no such test, so that none counts as ignored.
+ * A test that needs the real valkey-server 8.0, which is Redis 7.2 grown on. Where it is missing
+ * there is no such test, so that none counts as ignored.
  */
 export function valkeyTest(name: string, fn: (t: Deno.TestContext) => void | Promise<void>): void {
   if (has("valkey-server")) Deno.test(name, fn);
