@@ -1,7 +1,8 @@
 /** DEBUG. */
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertNotEquals } from "@std/assert";
 import { serve } from "../lib/mod.ts";
 import { compare, type Comparison, frames, startPair } from "./support/differential.ts";
+import { info } from "./support/replication.ts";
 import { type Argument, type Reply, RespClient, show } from "./support/resp_client.ts";
 import { redisTest } from "./support/skip.ts";
 
@@ -166,6 +167,18 @@ redisTest("DEBUG checks subcommands and their arguments as Redis does", async ()
     ["DEBUG", "CHANGE-REPL-ID", "x"],
     ["DEBUG", "STRUCTSIZE", "x"],
   ]);
+});
+
+Deno.test("DEBUG CHANGE-REPL-ID begins a history that nobody knows", async () => {
+  await using server = await serve({ port: 0, "enable-debug-command": "yes" });
+  using client = await RespClient.connect(server.port);
+  const before = await info(client, "replication");
+  assertEquals(await client.ask("DEBUG", "CHANGE-REPL-ID"), "+OK");
+  const after = await info(client, "replication");
+  assertMatch(after.get("master_replid")!, /^[0-9a-f]{40}$/);
+  assertNotEquals(after.get("master_replid"), before.get("master_replid"));
+  assertEquals(after.get("master_replid2"), "0".repeat(40));
+  assertEquals(after.get("second_repl_offset"), "-1");
 });
 
 redisTest("DEBUG HTSTATS counts slots and keys in Redis's words", async () => {

@@ -117,7 +117,7 @@ const refused: Handler = (_client, args) => {
 const SUBCOMMANDS = new Map<string, Subcommand>([
   ["AOF-FLUSH-SLEEP", takes(3, 3, accepted)],
   ["ASSERT", takes(2, 2, refused)],
-  ["CHANGE-REPL-ID", takes(2, 2, accepted)],
+  ["CHANGE-REPL-ID", takes(2, 2, changeReplId)],
   ["CLOSE-CLUSTER-LINK-ON-PACKET-DROP", takes(3, 3, accepted)],
   ["CRASH-AND-RECOVER", takes(2, 3, refused)],
   ["DICT-RESIZING", takes(3, 3, accepted)],
@@ -313,6 +313,13 @@ function reload({ reply, server }: Client, args: Args): void {
 /** Redis empties itself before it finds that there is no such file; the data stay here. */
 function loadAof(): void {
   throw new ReplyError("ERR Error trying to load the AOF files, check server logs.");
+}
+
+/** Replicas that come back must get everything. */
+function changeReplId({ reply, server }: Client): void {
+  server.log.notice("Changing replication IDs after receiving change-repl-id");
+  server.replication.begin();
+  reply.ok();
 }
 
 function populate({ db, reply, server }: Client, args: Args): void {
