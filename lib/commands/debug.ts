@@ -44,7 +44,7 @@ export const DEBUG_COMMANDS = [
 
 const HELP = [
   "CHANGE-REPL-ID",
-  "    Accepted; nothing changes.",
+  "    Give the data a new replication ID, which no replica knows.",
   "DIGEST",
   "    A digest of all data; the same as Redis's for the same data.",
   "DIGEST-VALUE <key> [<key> ...]",
