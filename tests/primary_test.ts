@@ -1,8 +1,8 @@
 /** Redino as a primary of redis-server: what its replicas get, whatever befalls them. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { serve } from "../lib/mod.ts";
 import { eventually } from "./support/eventually.ts";
 import { startProxy } from "./support/proxy.ts";
+import { startRedino as startPrimary } from "./support/redino_replica.ts";
 import { RawReplica } from "./support/raw_replica.ts";
 import { everyType, runAll } from "./support/rdb.ts";
 import { startRedis } from "./support/redis.ts";
@@ -11,36 +11,6 @@ import { skipSnapshot } from "./support/replica_stream.ts";
 import { RespClient, show } from "./support/resp_client.ts";
 import { type Rng, seeded } from "./support/rng.ts";
 import { redisTest } from "./support/skip.ts";
-
-type Directives = Readonly<Record<string, string | number | boolean | (() => number)>>;
-
-interface Primary extends AsyncDisposable {
-  readonly port: number;
-  readonly dir: string;
-  readonly client: RespClient;
-  readonly log: string[];
-}
-
-/** Redino in a directory of its own, which begins its snapshots for replicas at once. */
-async function startPrimary(directives: Directives = {}): Promise<Primary> {
-  await using stack = new AsyncDisposableStack();
-  const dir = await Deno.makeTempDir({ prefix: "redino_primary_" });
-  stack.defer(() => Deno.remove(dir, { recursive: true }));
-  const log: string[] = [];
-  const server = stack.use(
-    await serve({
-      port: 0,
-      dir,
-      "enable-debug-command": "yes",
-      "repl-diskless-sync-delay": 0,
-      log: (line) => log.push(line),
-      ...directives,
-    }),
-  );
-  const client = stack.use(await RespClient.connect(server.port));
-  const owned = stack.move();
-  return { port: server.port, dir, client, log, [Symbol.asyncDispose]: () => owned.disposeAsync() };
-}
 
 async function startReplica(port: number, ...args: readonly string[]) {
   const process = await startRedis({ args: ["--replicaof", `127.0.0.1 ${port}`, ...args] });

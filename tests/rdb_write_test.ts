@@ -1,10 +1,10 @@
 /** Snapshots as we write them: redis-check-rdb must find no fault, redis-server must load our data. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { latin1, latin1Bytes } from "../lib/bytes/text.ts";
-import { serve, type ServeOptions } from "../lib/mod.ts";
 import { RdbOutput } from "../lib/persistence/rdb_output.ts";
 import { writeDatabase, writeDump, writeEntry, writeHeader } from "../lib/persistence/rdb_write.ts";
-import { Server } from "../lib/server/server.ts";
+import type { Server } from "../lib/server/server.ts";
+import { concat, type Redino, startRedino } from "./support/rdb.ts";
 import { type RedisProcess, startRedis } from "./support/redis.ts";
 import { type Argument, RespClient, show, showCommand } from "./support/resp_client.ts";
 import { type Rng, seeded } from "./support/rng.ts";
@@ -31,17 +31,7 @@ function snapshot(server: Server, { compress = true, checksum = true }: Options 
   }
   output.finish();
   chunks.push(...output.take());
-  return joined(chunks);
-}
-
-function joined(chunks: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(chunks.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const chunk of chunks) {
-    whole.set(chunk, at);
-    at += chunk.length;
-  }
-  return whole;
+  return concat(...chunks);
 }
 
 /** The DUMP payload of a key. */
@@ -52,26 +42,7 @@ function dump(server: Server, key: string, compress = true): Uint8Array {
   assert(entry !== 0, `there is no key ${key}`);
   const output = new RdbOutput({ compress, checksum: true });
   writeDump(output, db, entry);
-  return joined(output.take());
-}
-
-interface Redino extends AsyncDisposable {
-  readonly server: Server;
-  readonly client: RespClient;
-}
-
-async function startRedino(options: ServeOptions = {}): Promise<Redino> {
-  const server = await serve({ port: 0, "enable-debug-command": "yes", ...options });
-  if (!(server instanceof Server)) throw new TypeError("serve() gives no Server");
-  const client = await RespClient.connect(server.port, { timeoutMs: 30_000 });
-  return {
-    server,
-    client,
-    async [Symbol.asyncDispose]() {
-      client.close();
-      await server.close();
-    },
-  };
+  return concat(...output.take());
 }
 
 interface Loaded extends AsyncDisposable {
