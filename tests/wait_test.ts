@@ -144,7 +144,7 @@ redisTest("WAIT counts as one call", async () => {
   assertEquals(views[1], views[0]);
 });
 
-// redis-server 7.0 has no WAITAOF: as 7.2's source documents it.
+// redis-server 7.0 has no WAITAOF; what it answers without replicas is held against Valkey elsewhere.
 Deno.test("WAITAOF counts what replicas have on disk, and refuses to wait for a file of ours", async () => {
   await using server = await serve({ port: 0, "repl-diskless-sync-delay": 0 });
   using client = await RespClient.connect(server.port);
