@@ -12,7 +12,7 @@ export const MAX_LONGITUDE = 180;
 export const MAX_LATITUDE = 85.05112878;
 
 /** Steps of a whole hash: each halves the cell in both directions. */
-export const MAX_STEP = 26;
+const MAX_STEP = 26;
 
 const EARTH_RADIUS = 6372797.560856;
 /** Half of the equator in that projection, about. */

@@ -52,7 +52,7 @@ export function nextElement(buf: Uint8Array, at: number): number {
 }
 
 /** The last element's position, or NO_ELEMENT; `bytes` is the whole listpack's length. */
-export function lastElement(buf: Uint8Array, off: number, bytes: number): number {
+function lastElement(buf: Uint8Array, off: number, bytes: number): number {
   return previousElement(buf, off, off + bytes - 1);
 }
 

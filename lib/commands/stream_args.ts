@@ -28,7 +28,7 @@ import {
 } from "../store/stream_id.ts";
 import { integerArg } from "./arguments.ts";
 
-export const INVALID_ID = new ReplyError(
+const INVALID_ID = new ReplyError(
   "ERR Invalid stream ID specified as stream command argument",
 );
 const INVALID_START = new ReplyError("ERR invalid start ID for the interval");

@@ -102,7 +102,7 @@ const TOO_LONG = new ReplyError(
 const NO_BYTES = new Uint8Array(0);
 
 /** The longest string that a command may make; lengths are kept in 32 bits. */
-export function maxStringBytes(client: Client): number {
+function maxStringBytes(client: Client): number {
   return Math.min(client.server.config.values["proto-max-bulk-len"], 2 ** 31 - 1);
 }
 

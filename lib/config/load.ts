@@ -67,7 +67,7 @@ export function loadConfig(argv: readonly string[], readStdin: () => string): La
 }
 
 /** The refusal of a configuration's line, in the shape in which Redis prints it. */
-export function lineError(lineNumber: number, line: string, reason: string): ConfigError {
+function lineError(lineNumber: number, line: string, reason: string): ConfigError {
   return fatal(
     `Reading the configuration file, at line ${lineNumber}\n>>> '${line}'\n${reason}`,
   );

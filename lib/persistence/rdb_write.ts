@@ -86,7 +86,7 @@ export function writeDump(output: RdbOutput, db: Database, entry: number): void 
 // ---- values ----------------------------------------------------------------------------------------
 
 /** The byte that tells how {@link writeValue} writes an entry's value. */
-export function writeValueType(output: RdbOutput, db: Database, entry: number): void {
+function writeValueType(output: RdbOutput, db: Database, entry: number): void {
   output.byte(valueType(db, entry));
 }
 

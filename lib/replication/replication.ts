@@ -16,7 +16,7 @@ import { Replicas } from "./replicas.ts";
 import { ReplicationStream } from "./stream.ts";
 import type { Server } from "../server/server.ts";
 
-export const NO_ID = "0".repeat(40);
+const NO_ID = "0".repeat(40);
 
 export class Replication {
   /** This history: 40 hex digits, INFO's master_replid. */

@@ -77,7 +77,7 @@ export function keyBytes(db: Database, entry: number, samples: number): number {
 }
 
 /** Bytes of a value outside its entry: see {@link keyBytes}. */
-export function valueBytes(db: Database, entry: number, samples: number): number {
+function valueBytes(db: Database, entry: number, samples: number): number {
   switch (db.encoding(entry)) {
     case ENCODING.int:
     case ENCODING.embstr:

@@ -43,7 +43,7 @@ const RUNS_LOOKED_AT = 5;
 
 const ALPHA = 0.721347520444481703680;
 
-export const CORRUPTED_HYPERLOGLOG = new ReplyError("INVALIDOBJ Corrupted HLL object detected");
+const CORRUPTED_HYPERLOGLOG = new ReplyError("INVALIDOBJ Corrupted HLL object detected");
 
 /** Whether a string value is a HyperLogLog as far as its head tells. */
 export function isHyperLogLog(db: Database, entry: number): boolean {
