@@ -120,11 +120,11 @@ async function installValkey(): Promise<void> {
   }
   const release = await Deno.readTextFile("/etc/os-release").catch(() => "");
   const codename = /^VERSION_CODENAME=(\w+)$/m.exec(release)?.[1];
-  if (codename === undefined || !/^ID=debian$/m.test(release)) {
+  const archive = codename === undefined ? undefined : await archiveOf(codename);
+  if (archive === undefined || !/^ID=debian$/m.test(release)) {
     return console.error(`This release has no package ${VALKEY}.`);
   }
-  const source =
-    `deb [signed-by=${KEYRING}] http://deb.debian.org/debian ${codename}-backports main`;
+  const source = `deb [signed-by=${KEYRING}] ${archive} ${codename}-backports main`;
   await Deno.writeTextFile(BACKPORTS_FILE, `${source}\n`);
   try {
     const only = ["-o", `Dir::Etc::sourcelist=${BACKPORTS_FILE}`, "-o", "Dir::Etc::sourceparts=-"];
@@ -132,6 +132,14 @@ async function installValkey(): Promise<void> {
   } finally {
     await Deno.remove(BACKPORTS_FILE);
   }
+}
+
+/** Where apt gets the release's own packages from. */
+async function archiveOf(codename: string): Promise<string | undefined> {
+  const args = ["indextargets", "--format", "$(CODENAME) $(REPO_URI)"];
+  const { stdout } = await new Deno.Command("apt-get", { args }).output();
+  const lines = new TextDecoder().decode(stdout).split("\n");
+  return lines.find((line) => line.startsWith(`${codename} `))?.split(" ")[1];
 }
 
 async function install(...packages: readonly string[]): Promise<void> {
