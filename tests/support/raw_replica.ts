@@ -39,9 +39,14 @@ export class RawReplica implements Disposable {
     return replica;
   }
 
-  /** Asks to go on; returns the answer's text. Newlines before it are left out. */
+  /** Asks to go on; returns the answer's text. */
   async psync(id: string, offset: number | string): Promise<string> {
     await this.link.post("PSYNC", id, offset);
+    return await this.answer();
+  }
+
+  /** The answer to a PSYNC. The newlines that tell a waiting replica that the primary lives are left out. */
+  async answer(): Promise<string> {
     let line = "";
     while (line === "") line = await this.line();
     return line.slice(1);
