@@ -14,6 +14,8 @@ import { BadValue } from "./config/kinds.ts";
 import { Log } from "./server/log.ts";
 import { Server } from "./server/server.ts";
 
+export { RespDecoder } from "./resp/resp_decoder.ts";
+
 /** What a directive's value may be given as: as in redis.conf, or a number or boolean where it is one. */
 export type DirectiveValue = string | number | boolean;
 

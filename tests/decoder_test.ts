@@ -1,6 +1,7 @@
 /** Requests: bytes to commands, whole, split anywhere, pipelined, and the errors of what is none. */
-import { assertEquals } from "@std/assert";
-import { latin1 } from "../lib/bytes/text.ts";
+import { assertEquals, assertRejects } from "@std/assert";
+import { latin1, latin1Bytes } from "../lib/bytes/text.ts";
+import { RespDecoder } from "../lib/mod.ts";
 import { decode, type Decoded, type DecodeOptions } from "./support/decoding.ts";
 import { type Rng, seeded } from "./support/rng.ts";
 
@@ -9,34 +10,34 @@ function request(...args: readonly string[]): string {
 }
 
 /** Whole, split in two at every byte, and a byte at a time. */
-async function assertDecodes(
+function assertDecodes(
   bytes: string,
   expected: Decoded,
   options?: DecodeOptions,
-): Promise<void> {
-  assertEquals(await decode([bytes], options), expected);
+): void {
+  assertEquals(decode([bytes], options), expected);
   for (let at = 1; at < bytes.length; at++) {
     const halves = [bytes.slice(0, at), bytes.slice(at)];
-    assertEquals(await decode(halves, options), expected, `split at ${at}`);
+    assertEquals(decode(halves, options), expected, `split at ${at}`);
   }
-  assertEquals(await decode([...bytes], options), expected, "a byte at a time");
+  assertEquals(decode([...bytes], options), expected, "a byte at a time");
 }
 
-Deno.test("a request decodes wherever it is split", async () => {
-  await assertDecodes(request("SET", "key", "value"), { commands: [["SET", "key", "value"]] });
-  await assertDecodes(request("SET", "", "\r\n$3\r\n*1\r\n\0\xff"), {
+Deno.test("a request decodes wherever it is split", () => {
+  assertDecodes(request("SET", "key", "value"), { commands: [["SET", "key", "value"]] });
+  assertDecodes(request("SET", "", "\r\n$3\r\n*1\r\n\0\xff"), {
     commands: [["SET", "", "\r\n$3\r\n*1\r\n\0\xff"]],
   });
 });
 
-Deno.test("pipelined requests decode in order wherever they are split", async () => {
-  await assertDecodes(request("GET", "a") + "PING\r\n" + request("SET", "b", "12345678901"), {
+Deno.test("pipelined requests decode in order wherever they are split", () => {
+  assertDecodes(request("GET", "a") + "PING\r\n" + request("SET", "b", "12345678901"), {
     commands: [["GET", "a"], ["PING"], ["SET", "b", "12345678901"]],
   });
 });
 
-Deno.test("what asks for nothing is passed over", async () => {
-  await assertDecodes("\r\n*0\r\n*-1\r\n \t\r\n\n" + request("PING"), { commands: [["PING"]] });
+Deno.test("what asks for nothing is passed over", () => {
+  assertDecodes("\r\n*0\r\n*-1\r\n \t\r\n\n" + request("PING"), { commands: [["PING"]] });
 });
 
 const INLINE: readonly [line: string, words: string[]][] = [
@@ -55,10 +56,10 @@ const INLINE: readonly [line: string, words: string[]][] = [
   ['ECHO ab"c d"', ["ECHO", "abc d"]],
 ];
 
-Deno.test("an inline command is unquoted as redis-cli quotes", async () => {
+Deno.test("an inline command is unquoted as redis-cli quotes", () => {
   for (const [line, words] of INLINE) {
-    await assertDecodes(`${line}\r\n`, { commands: [words] });
-    await assertDecodes(`${line}\n${line}\n`, { commands: [words, words] });
+    assertDecodes(`${line}\r\n`, { commands: [words] });
+    assertDecodes(`${line}\n${line}\n`, { commands: [words, words] });
   }
 });
 
@@ -77,15 +78,15 @@ const ERRORS: readonly [bytes: string, error: string][] = [
   ['PING "a"b\r\n', "unbalanced quotes in request"],
 ];
 
-Deno.test("bytes that are no request end with Redis's words, after the commands before them", async () => {
+Deno.test("bytes that are no request end with Redis's words, after the commands before them", () => {
   for (const [bytes, words] of ERRORS) {
     const error = `Protocol error: ${words}`;
-    await assertDecodes(bytes, { commands: [], error });
-    await assertDecodes(request("GET", "k") + bytes, { commands: [["GET", "k"]], error });
+    assertDecodes(bytes, { commands: [], error });
+    assertDecodes(request("GET", "k") + bytes, { commands: [["GET", "k"]], error });
   }
 });
 
-Deno.test("a line without an end is refused from 64 KiB on", async () => {
+Deno.test("a line without an end is refused from 64 KiB on", () => {
   const long = "1".repeat(64 * 1024 + 1);
   for (
     const [bytes, words] of [
@@ -94,52 +95,52 @@ Deno.test("a line without an end is refused from 64 KiB on", async () => {
       [`*1\r\n$${long}`, "too big bulk count string"],
     ] as const
   ) {
-    assertEquals(await decode([bytes]), { commands: [], error: `Protocol error: ${words}` });
+    assertEquals(decode([bytes]), { commands: [], error: `Protocol error: ${words}` });
   }
 });
 
-Deno.test("an unauthenticated client may send 10 arguments of 16 KiB", async () => {
+Deno.test("an unauthenticated client may send 10 arguments of 16 KiB", () => {
   const options = { authenticated: false };
   const most = Array.from({ length: 10 }, () => "x");
-  assertEquals(await decode([request(...most)], options), { commands: [most] });
-  assertEquals(await decode([request(...most, "x")], options), {
+  assertEquals(decode([request(...most)], options), { commands: [most] });
+  assertEquals(decode([request(...most, "x")], options), {
     commands: [],
     error: "Protocol error: unauthenticated multibulk length",
   });
   const long = "x".repeat(16 * 1024);
-  assertEquals(await decode([request("GET", long)], options), { commands: [["GET", long]] });
-  assertEquals(await decode([request("GET", `${long}x`)], options), {
+  assertEquals(decode([request("GET", long)], options), { commands: [["GET", long]] });
+  assertEquals(decode([request("GET", `${long}x`)], options), {
     commands: [],
     error: "Protocol error: unauthenticated bulk length",
   });
 });
 
-Deno.test("what AUTH allows may follow it in the same bytes", async () => {
+Deno.test("what AUTH allows may follow it in the same bytes", () => {
   const many = Array.from({ length: 11 }, (_, i) => String(i));
   const long = ["SET", "k", "x".repeat(16 * 1024 + 1)];
   const options = { authenticated: false, authenticatesOn: "AUTH" };
   const bytes = request("AUTH", "secret") + request(...many);
-  await assertDecodes(bytes, { commands: [["AUTH", "secret"], many] }, options);
-  assertEquals(await decode([request("AUTH", "secret") + request(...long)], options), {
+  assertDecodes(bytes, { commands: [["AUTH", "secret"], many] }, options);
+  assertEquals(decode([request("AUTH", "secret") + request(...long)], options), {
     commands: [["AUTH", "secret"], long],
   });
-  assertEquals(await decode([request("NO", "secret") + request(...many)], options), {
+  assertEquals(decode([request("NO", "secret") + request(...many)], options), {
     commands: [["NO", "secret"]],
     error: "Protocol error: unauthenticated multibulk length",
   });
 });
 
-Deno.test("an incomplete command that outgrows the query buffer's limit is told of", async () => {
+Deno.test("an incomplete command that outgrows the query buffer's limit is told of", () => {
   const bytes = request("SET", "k", "x".repeat(4096));
   const chunks = bytes.match(/.{1,512}/gs)!;
-  assertEquals((await decode(chunks, { limits: { maxQueryBytes: 2048 } })).overflow, true);
-  assertEquals(await decode(chunks, { limits: { maxQueryBytes: 8192 } }), {
+  assertEquals((decode(chunks, { limits: { maxQueryBytes: 2048 } })).overflow, true);
+  assertEquals(decode(chunks, { limits: { maxQueryBytes: 8192 } }), {
     commands: [["SET", "k", "x".repeat(4096)]],
   });
 });
 
 Deno.test("random pipelines split at random decode as they were sent", async () => {
-  await seeded(async (rng) => {
+  await seeded((rng) => {
     for (let round = 0; round < 40; round++) {
       const commands: string[][] = [];
       let bytes = "";
@@ -148,7 +149,7 @@ Deno.test("random pipelines split at random decode as they were sent", async () 
         commands.push(command);
         bytes += request(...command);
       }
-      assertEquals(await decode(randomChunks(rng, bytes)), { commands });
+      assertEquals(decode(randomChunks(rng, bytes)), { commands });
     }
   });
 });
@@ -176,3 +177,28 @@ function randomChunks(rng: Rng, bytes: string): string[] {
   }
   return chunks;
 }
+
+/** Sends bytes over a socket whose readable side is piped through the decoder. */
+async function pipe(bytes: string): Promise<string[][]> {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr as Deno.NetAddr;
+  const [conn, peer] = await Promise.all([
+    listener.accept(),
+    Deno.connect({ hostname: "127.0.0.1", port }),
+  ]);
+  await peer.write(latin1Bytes(bytes));
+  peer.close();
+  const commands: string[][] = [];
+  for await (const args of conn.readable.pipeThrough(new RespDecoder())) {
+    commands.push(args.map((arg) => latin1(arg)));
+  }
+  return commands;
+}
+
+Deno.test("a connection's readable side can be piped through the decoder", async () => {
+  const long = "x".repeat(50_000);
+  const bytes = request("SET", "k", long) + 'ECHO "a b"\r\n' + request("GET", "k");
+  assertEquals(await pipe(bytes), [["SET", "k", long], ["ECHO", "a b"], ["GET", "k"]]);
+  await assertRejects(() => pipe("*1\r\n!3\r\n"), Error, "Protocol error: expected '$', got '!'");
+  await assertRejects(() => pipe("*1\r\n$3\r\nab"), Error, "The bytes end within a command");
+});

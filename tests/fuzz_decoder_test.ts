@@ -173,11 +173,11 @@ for (const [kind, make] of KINDS) {
   for (const authenticatesOn of [undefined, "AUTH"]) {
     const who = authenticatesOn === undefined ? "" : ", before and after authentication";
     Deno.test(`${kind} decode wherever they are split as they do in one piece${who}`, async () => {
-      await seeded(async (rng) => {
+      await seeded((rng) => {
         for (let round = 0; round < ROUNDS; round++) {
           const chunks = chunksOf(rng, make(rng));
           if (chunks.length === 0) continue;
-          const decoded = await decode(chunks, {
+          const decoded = decode(chunks, {
             limits: { maxBulkLength: MAX_BULK },
             ...(authenticatesOn === undefined ? {} : { authenticated: false, authenticatesOn }),
           });

@@ -20,7 +20,7 @@ import type { Client } from "../server/client.ts";
 import type { Server } from "../server/server.ts";
 import type { ConfigValues } from "../config/config.ts";
 import type { HostPort } from "../config/special_kinds.ts";
-import { type CommandBatch, RespDecoder } from "../resp/decoder.ts";
+import { type CommandBatch, RequestDecoder } from "../resp/decoder.ts";
 import { requestBytes } from "../resp/request.ts";
 import { latin1Bytes } from "../bytes/text.ts";
 import { AppliedBytes } from "./applied_bytes.ts";
@@ -291,39 +291,27 @@ export class PrimaryLink {
     this.#setState("connected");
     this.acknowledge();
 
-    let decoded = true;
-    const decoder = new RespDecoder(client, () => decoded = false);
-    const sink = decoder.writable.getWriter();
-    const batches = decoder.readable.getReader();
-    let next = batches.read();
+    const decoder = new RequestDecoder(client);
     // Before anybody else goes on: a snapshot that begins there must know where the data stand.
     client.onBatch = () => {
       const batch = this.#batch!;
       this.#batch = undefined;
-      bytes.ran(batch, bytes.received - decoder.pendingBytes, client.transaction !== undefined);
+      bytes.ran(batch, bytes.received - decoder.carried, client.transaction !== undefined);
       replication.selected = client.db.number;
       // What follows bytes that are no request cannot be understood, so nothing can go on from here.
       if (batch.error !== undefined) replication.resumable = false;
     };
-    const apply = async (chunk: Uint8Array) => {
+    const apply = (chunk: Uint8Array) => {
       bytes.receive(chunk);
-      decoded = true;
-      await sink.write(chunk);
-      if (decoded) {
-        const batch = (await next).value!;
-        // The link may have been ended while we waited.
-        if (client.closing) return;
-        this.#batch = batch;
-        router.runBatch(client, batch);
-        decoder.batchDone();
-        next = batches.read();
-      } else {
-        bytes.skipped(bytes.received - decoder.pendingBytes);
-      }
+      const batch = decoder.decode(chunk, chunk.length);
+      if (batch === undefined) return bytes.skipped(bytes.received - decoder.carried);
+      this.#batch = batch;
+      router.runBatch(client, batch);
+      decoder.next();
     };
 
-    for (let at = 0; at < rest.length; at += READ_BYTES) {
-      await apply(rest.subarray(at, at + READ_BYTES));
+    for (let at = 0; at < rest.length && !client.closing; at += READ_BYTES) {
+      apply(rest.subarray(at, at + READ_BYTES));
     }
     const chunk = new Uint8Array(READ_BYTES);
     while (!client.closing) {
@@ -332,7 +320,7 @@ export class PrimaryLink {
       time.refresh();
       this.lastIoMs = time.nowMs;
       stats.replicationInputBytes += count;
-      await apply(chunk.subarray(0, count));
+      apply(chunk.subarray(0, count));
     }
     if (this.#reason !== "") server.log.warning(this.#reason);
   }

@@ -1,7 +1,6 @@
 /**
- * RESP requests, bytes to batches of commands: a TransformStream between a connection's readable
- * stream and the router. Format: the RESP specification's arrays of bulk strings, and inline
- * commands with the quoting of Redis's own clients.
+ * RESP requests, bytes to batches of commands, between a connection and the router. Format: the RESP
+ * specification's arrays of bulk strings, and inline commands with the quoting of Redis's own clients.
  *
  * - A chunk's complete commands leave as one batch of spans into the chunk: nothing is copied. The
  *   chunk is the decoder's until the batch is used up (inline arguments are unquoted in place), and
@@ -9,8 +8,8 @@
  * - What is left over of an incomplete command is carried to a buffer of its own, with the spans
  *   found so far, and parsing goes on there without looking at a byte twice. A long bulk makes that
  *   buffer as long as the command has to become, so it is copied once.
- * - Bytes that are no request end the stream: the last batch carries the error, the router answers
- *   it after the commands before it and closes.
+ * - Bytes that are no request are the end: the last batch carries the error, the router answers it after
+ *   the commands before it and closes.
  */
 import { BufferPool } from "../bytes/buffer_pool.ts";
 import { latin1 } from "../bytes/text.ts";
@@ -70,8 +69,6 @@ export class CommandBatch {
   error: string | undefined;
   /** The client outgrew `client-query-buffer-limit`: it is closed without a word. */
   overflow = false;
-  /** Called when the batch is used up, where the decoder waits for that. */
-  done: (() => void) | undefined;
 
   /** The commands from `at` on, in buffers of their own. */
   own(): CommandBatch {
@@ -116,36 +113,18 @@ const enum Stop {
   Wait,
 }
 
-/** A TransformStream from bytes to {@link CommandBatch}es. */
-export class RespDecoder extends TransformStream<Uint8Array, CommandBatch> {
-  readonly #parser: Parser;
-
-  /**
-   * `onConsumed` is called when a chunk gave no batch, so that nobody else can say that its bytes are
-   * not needed any more.
-   */
-  constructor(requester: Requester, onConsumed: () => void = () => {}) {
-    const parser = new Parser(requester, onConsumed);
-    super(parser, undefined, { highWaterMark: 0 });
-    this.#parser = parser;
-  }
-
-  /** The last batch was run: buffers that it pointed into serve others. */
-  batchDone(): void {
-    this.#parser.batchDone();
-  }
-
-  /** Bytes of the command that is not complete yet. */
-  get pendingBytes(): number {
-    return this.#parser.carried;
-  }
-}
-
-class Parser implements Transformer<Uint8Array, CommandBatch> {
+/**
+ * Decodes what one connection reads. Each chunk goes to {@link RequestDecoder.decode}, and when the
+ * batch that it returns was run, {@link RequestDecoder.next} is asked until it has no more:
+ *
+ *     for (let batch = decoder.decode(chunk, n); batch !== undefined; batch = decoder.next()) run(batch);
+ */
+export class RequestDecoder {
   readonly #requester: Requester;
-  readonly #onConsumed: () => void;
   /** After bytes that are no request nothing more is decoded. */
   #failed = false;
+  /** Whether the rest of the chunk may be decoded only when the batch was run. */
+  #waits = false;
   readonly #batch = new CommandBatch();
   /** Bytes of an incomplete command, `#carried` of them. */
   #carry: Uint8Array = NO_BYTES;
@@ -166,63 +145,65 @@ class Parser implements Transformer<Uint8Array, CommandBatch> {
   /** The current bulk's length, or -1 where its header comes first. */
   #bulk = -1;
 
-  constructor(requester: Requester, onConsumed: () => void) {
+  constructor(requester: Requester) {
     this.#requester = requester;
-    this.#onConsumed = onConsumed;
   }
 
-  transform(
-    chunk: Uint8Array,
-    controller: TransformStreamDefaultController<CommandBatch>,
-  ): void | Promise<void> {
-    if (this.#failed) return this.#onConsumed();
+  /**
+   * The commands that are complete with the first `length` bytes of a chunk, or undefined where there
+   * are none: then the chunk is used up.
+   */
+  decode(chunk: Uint8Array, length: number): CommandBatch | undefined {
+    if (this.#failed) return undefined;
     try {
-      if (this.#carried > 0) this.#joinCarry(chunk);
+      if (this.#carried > 0) this.#joinCarry(chunk, length);
       else {
         this.#buf = chunk;
         this.#pos = 0;
-        this.#end = chunk.length;
+        this.#end = length;
         this.#start = 0;
       }
-      if (this.#decode(controller) === Stop.Wait) return this.#decodeInSteps(controller);
+      return this.#decode();
     } catch {
-      this.#giveUp(controller);
+      return this.#giveUp();
     }
   }
 
+  /**
+   * The last batch was run: buffers that it pointed into serve others. Returns what of the chunk could
+   * not be decoded before: the commands may have been AUTH.
+   */
+  next(): CommandBatch | undefined {
+    if (this.#waits) {
+      try {
+        return this.#decode();
+      } catch {
+        return this.#giveUp();
+      }
+    }
+    const isFree = this.#carried === 0 && this.#missing === 0;
+    if (isFree && (this.#carry !== NO_BYTES || this.#spare !== NO_BYTES)) {
+      carries.give(this.#carry);
+      carries.give(this.#spare);
+      this.#carry = this.#spare = NO_BYTES;
+    }
+    return undefined;
+  }
+
+  /** Bytes of the command that is not complete yet. */
   get carried(): number {
     return this.#carried;
   }
 
-  /** Gives the carries back unless an incomplete command stands in one. */
-  batchDone(): void {
-    if (this.#carried > 0 || this.#missing > 0) return;
-    carries.give(this.#carry);
-    carries.give(this.#spare);
-    this.#carry = this.#spare = NO_BYTES;
-  }
-
-  /** Stops at each limit until the router has run the commands before it: they may be AUTH. */
-  async #decodeInSteps(controller: TransformStreamDefaultController<CommandBatch>): Promise<void> {
-    try {
-      do {
-        await new Promise<void>((resolve) => this.#batch.done = resolve);
-        this.#batch.done = undefined;
-        // The batch's spans are free now: go on where the parser stood.
-      } while (this.#decode(controller) === Stop.Wait);
-    } catch {
-      this.#giveUp(controller);
-    }
-  }
-
   /** Memory for a long command was not to be had: one client's end, as if it were over its limit. */
-  #giveUp(controller: TransformStreamDefaultController<CommandBatch>): void {
+  #giveUp(): CommandBatch {
+    this.#waits = false;
     this.#failed = this.#batch.overflow = true;
     this.#batch.used = this.#batch.at = 0;
-    controller.enqueue(this.#batch);
+    return this.#batch;
   }
 
-  #decode(controller: TransformStreamDefaultController<CommandBatch>): Stop {
+  #decode(): CommandBatch | undefined {
     const batch = this.#batch;
     if (this.#missing === 0) {
       this.#startWord = 0;
@@ -231,24 +212,23 @@ class Parser implements Transformer<Uint8Array, CommandBatch> {
     const stop = this.#parse();
     batch.buf = this.#buf;
     batch.used = this.#startWord;
-    if (stop === Stop.NeedMore) this.#keepRest();
     batch.at = 0;
+    this.#waits = stop === Stop.Wait;
+    if (stop === Stop.NeedMore) this.#keepRest();
     this.#failed = stop === Stop.Error || batch.overflow;
-    if (batch.used > 0 || this.#failed) controller.enqueue(batch);
-    else this.#onConsumed();
-    return stop;
+    return batch.used > 0 || this.#failed ? batch : undefined;
   }
 
   /** Puts a chunk behind the incomplete command's bytes, to be parsed there. */
-  #joinCarry(chunk: Uint8Array): void {
-    const need = this.#carried + chunk.length;
+  #joinCarry(chunk: Uint8Array, length: number): void {
+    const need = this.#carried + length;
     if (need > this.#carry.length) {
       const grown = carryFor(need);
       grown.set(this.#carry.subarray(0, this.#carried));
       carries.give(this.#carry);
       this.#carry = grown;
     }
-    this.#carry.set(chunk, this.#carried);
+    this.#carry.set(chunk.subarray(0, length), this.#carried);
     this.#buf = this.#carry;
     this.#end = need;
     this.#carried = 0;

@@ -1,15 +1,14 @@
 /**
- * A connection's two ways: bytes come from the socket through the RESP decoder, a TransformStream, to
- * the router; replies go from the client's writer to the socket, one write a batch.
+ * A connection's two ways: what is read from the socket goes through the request decoder to the router;
+ * replies go from the client's writer to the socket, one write a batch.
  *
- *     SocketSource ──► RespDecoder (writable → readable) ──► Router ──► ReplyWriter ──► socket
+ *     conn.read ──► RequestDecoder ──► Router ──► ReplyWriter ──► conn.write
  *
- * The source hands each chunk to the decoder's writable side itself: a ReadableStream and a pipe
- * between the two cost a tenth of an unpipelined request. It reads into one buffer again and again,
- * so it reads on only when the chunk before is used up: a batch of commands that was made from it has
- * run, or the decoder has taken what it needs. Reading does not wait for the last write to settle.
+ * It reads into one buffer again and again, so it reads on only when the chunk before is used up: its
+ * commands have run, or the decoder has taken what it needs. Reading does not wait for the last write
+ * to settle.
  */
-import { RespDecoder } from "../resp/decoder.ts";
+import { RequestDecoder } from "../resp/decoder.ts";
 import type { Chunk } from "../resp/reply_writer.ts";
 import type { Client } from "./client.ts";
 import type { Server } from "./server.ts";
@@ -20,58 +19,7 @@ import type { Server } from "./server.ts";
  */
 const READ_BYTES = 16 * 1024;
 const FIRST_READ_BYTES = 4 * 1024;
-
-/** Reads a socket chunk by chunk into a decoder. */
-class SocketSource {
-  readonly #conn: Deno.Conn;
-  readonly #sink: WritableStreamDefaultWriter<Uint8Array>;
-  readonly #stats: { inputBytes: number };
-  #buf = new Uint8Array(FIRST_READ_BYTES);
-  /** Whether more may have waited than the buffer could take. */
-  #filled = false;
-  readonly #onRead = (count: number | null) => this.#received(count);
-  readonly #onError = () => this.#end();
-
-  constructor(
-    conn: Deno.Conn,
-    sink: WritableStreamDefaultWriter<Uint8Array>,
-    stats: { inputBytes: number },
-  ) {
-    this.#conn = conn;
-    this.#sink = sink;
-    this.#stats = stats;
-  }
-
-  get bufferBytes(): number {
-    return this.#buf.length;
-  }
-
-  /** Reads the next chunk, over the last one. */
-  read(): void {
-    if (this.#filled) {
-      this.#filled = false;
-      this.#buf = new Uint8Array(READ_BYTES);
-    }
-    this.#conn.read(this.#buf).then(this.#onRead, this.#onError);
-  }
-
-  /** The decoder never fails, so the write's promise may go unwatched. */
-  #received(count: number | null): void {
-    if (count === null) return this.#end();
-    this.#stats.inputBytes += count;
-    const buf = this.#buf;
-    if (count < buf.length) this.#sink.write(buf.subarray(0, count));
-    else {
-      this.#filled = count < READ_BYTES;
-      this.#sink.write(buf);
-    }
-  }
-
-  /** The peer is gone or we closed: both end the stream. */
-  #end(): void {
-    this.#sink.close().catch(() => {});
-  }
-}
+const NO_BYTES: Uint8Array<ArrayBuffer> = new Uint8Array(0);
 
 export class Connection {
   readonly conn: Deno.Conn;
@@ -84,12 +32,16 @@ export class Connection {
 
   #server: Server;
   #client!: Client;
-  #source: SocketSource | undefined;
+  #decoder!: RequestDecoder;
+  /** What is read into; empty where the client is not served. */
+  #input = NO_BYTES;
   /** The chunk being sent, and how much of it has been. */
   #sending: Chunk | undefined;
   #sent = 0;
   #closeWhenSent = false;
   #closed = false;
+  readonly #onRead = (count: number | null) => this.#received(count);
+  readonly #onReadError = () => this.close();
   readonly #onWritten = (count: number) => this.#written(count);
   readonly #onWriteError = () => this.close();
 
@@ -120,7 +72,7 @@ export class Connection {
 
   /** Bytes of the buffer that it reads into. */
   get inputBufferBytes(): number {
-    return this.#source?.bufferBytes ?? 0;
+    return this.#input.length;
   }
 
   /** Takes the client whose replies it sends; whoever does not have it served reads by himself. */
@@ -129,33 +81,47 @@ export class Connection {
   }
 
   /** Serves the client until its connection ends. */
-  async serve(client: Client): Promise<void> {
+  serve(client: Client): void {
     this.attach(client);
+    this.#decoder = new RequestDecoder(client);
+    this.#input = new Uint8Array(FIRST_READ_BYTES);
+    this.#read();
+  }
+
+  /** Reads the next chunk, over the last one. */
+  #read(): void {
+    this.conn.read(this.#input).then(this.#onRead, this.#onReadError);
+  }
+
+  /** Runs the commands that are complete with what was read; null is the peer's end. */
+  #received(count: number | null): void {
+    if (count === null) return this.#ended();
     const { router, stats } = this.#server;
-    const decoder: RespDecoder = new RespDecoder(client, () => {
-      this.#heard();
-      source.read();
-    });
-    const source = new SocketSource(this.conn, decoder.writable.getWriter(), stats);
-    this.#source = source;
-    const batches = decoder.readable.getReader();
-    source.read();
+    const decoder = this.#decoder;
+    const client = this.#client;
+    stats.inputBytes += count;
     try {
-      for (;;) {
-        const { value: batch, done } = await batches.read();
-        if (done) break;
-        router.runBatch(client, batch);
-        // A decoder that waits for this batch still needs the bytes behind it.
-        if (batch.done !== undefined) batch.done();
-        else {
-          decoder.batchDone();
-          source.read();
-        }
-      }
+      let batch = decoder.decode(this.#input, count);
+      if (batch === undefined) this.#heard();
+      for (; batch !== undefined; batch = decoder.next()) router.runBatch(client, batch);
     } catch (error) {
       this.#server.reportBug("a connection", error);
+      return this.close();
     }
-    this.close();
+    if (this.#closed) return;
+    // More may have waited than the first buffer could take.
+    if (count === FIRST_READ_BYTES && this.#input.length === FIRST_READ_BYTES) {
+      this.#input = new Uint8Array(READ_BYTES);
+    }
+    this.#read();
+  }
+
+  /** The peer sends no more; he may still read, so what is on its way to him is sent. */
+  #ended(): void {
+    const client = this.#client;
+    if (this.#sending === undefined || client.feed !== undefined) return this.close();
+    client.reply.muted = true;
+    client.closeAfterReplies();
   }
 
   /** Bytes came that complete no command: who sends a long one is not idle. */

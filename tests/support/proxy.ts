@@ -38,8 +38,8 @@ export function startProxy(target: number): Proxy {
     try {
       for (;;) {
         const count = await from.read(buf);
-        if (count === null) break;
         await flowing.promise;
+        if (count === null) break;
         const through = counted ? Math.min(count, left) : count;
         for (let at = 0; at < through;) at += await to.write(buf.subarray(at, through));
         if (!counted) continue;
@@ -48,6 +48,7 @@ export function startProxy(target: number): Proxy {
       }
     } catch {
       // Either side has gone.
+      await flowing.promise;
     }
     close(from);
     close(to);
