@@ -42,12 +42,22 @@ interface Round {
   readonly cpuSeconds: number | undefined;
 }
 
+/** What redis-benchmark's `-t` knows, LRANGE apart, which is sent as a command. */
+const BENCHMARK_TESTS = [
+  ...["ping_inline", "ping_mbulk", "set", "get", "incr", "lpush", "rpush", "lpop", "rpop", "sadd"],
+  ...["hset", "spop", "zadd", "zpopmin", "mset"],
+];
 const ROUND_SECONDS = 1.5;
 const CALIBRATION_REQUESTS = 20_000;
 /** Below this a calibrating run says little. */
 const CALIBRATION_SECONDS = 0.4;
 
+/** Throws for the name of a test that there is not. */
 export async function measureThroughput(options: ThroughputOptions): Promise<Row[]> {
+  const isTest = (name: string) =>
+    name in CUSTOM_TESTS || BENCHMARK_TESTS.includes(name) || /^lrange_\d+$/.test(name);
+  const unknown = options.tests.filter((name) => !isTest(name));
+  if (unknown.length > 0) throw new Error(`There is no test ${unknown.join(", ")}: see --help`);
   const subjects = await startBoth();
   await using _redino = subjects[0];
   await using _redis = subjects[1];
@@ -60,7 +70,10 @@ export async function measureThroughput(options: ThroughputOptions): Promise<Row
   try {
     for (const pipeline of options.pipelines) {
       for (const test of options.tests) {
-        rows.push(await measureRow(subjects, test, pipeline, options, advance));
+        const row = await measureRow(subjects, test, pipeline, options, advance);
+        rows.push(row);
+        // What a run that is broken off has found so far.
+        if (bar === undefined) console.error(`${test}, pipeline ${pipeline}: ${showRatio(row)}`);
       }
     }
   } finally {
@@ -213,11 +226,15 @@ export function showThroughput(rows: readonly Row[]): string {
       String(pipeline),
       figure(redino.requestsPerSecond),
       figure(redis.requestsPerSecond),
-      figure(redino.requestsPerSecond / redis.requestsPerSecond, 2),
+      showRatio({ redino, redis }),
       figure(redino.cpuMicrosPerRequest, 2),
       figure(redis.cpuMicrosPerRequest, 2),
       megabytes(redino.rssBytes),
       megabytes(redis.rssBytes),
     ]),
   );
+}
+
+function showRatio({ redino, redis }: Pick<Row, "redino" | "redis">): string {
+  return figure(redino.requestsPerSecond / redis.requestsPerSecond, 2);
 }
