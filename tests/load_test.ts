@@ -11,11 +11,13 @@ import { LoadError } from "../lib/persistence/persistence.ts";
 import { Server } from "../lib/server/server.ts";
 import { eventually } from "./support/eventually.ts";
 import { RdbBuilder, rdbFile } from "./support/rdb.ts";
+import { startRedinoProcess } from "./support/redino_process.ts";
 import { startRedis } from "./support/redis.ts";
 import { RespClient } from "./support/resp_client.ts";
 import { redisTest } from "./support/skip.ts";
 
 const MAIN = new URL("../main.ts", import.meta.url).pathname;
+const isWindows = Deno.build.os === "windows";
 
 async function tempDir(stack: AsyncDisposableStack): Promise<string> {
   const dir = await Deno.makeTempDir({ prefix: "redino_load_" });
@@ -152,12 +154,64 @@ Deno.test("a damaged file ends the start, with the place in it", async () => {
   assert(!log.includes("Ready to accept connections"));
 });
 
-Deno.test("a file that cannot be read ends the start", async () => {
+/** What the start says where `dump.rdb` is something else. */
+function refusalOf(kind: string): string {
+  return `Cannot read dump.rdb: it is ${kind}, not a file; ` +
+    "move it away, or set dbfilename to another name";
+}
+
+Deno.test("what is no file ends the start", async () => {
   await using stack = new AsyncDisposableStack();
   const dir = await tempDir(stack);
+  const refused = async (kind: string) => {
+    const error = await assertRejects(() => serve({ port: 0, dir }), LoadError);
+    assertEquals(error.message, refusalOf(kind));
+    await Deno.remove(`${dir}/dump.rdb`);
+  };
   await Deno.mkdir(`${dir}/dump.rdb`);
-  const error = await assertRejects(() => serve({ port: 0, dir }), LoadError);
-  assertEquals(error.message, "Cannot read dump.rdb: Is a directory");
+  await refused("a directory");
+  if (isWindows) return;
+  using _socket = Deno.listen({ transport: "unix", path: `${dir}/dump.rdb` });
+  await refused("a socket");
+  await Deno.symlink("/dev/zero", `${dir}/dump.rdb`);
+  await refused("a device");
+});
+
+Deno.test({
+  name: "a FIFO in the file's place holds up neither the start nor DEBUG RELOAD",
+  ignore: isWindows,
+  fn: async () => {
+    await using stack = new AsyncDisposableStack();
+    const dir = await tempDir(stack);
+    const args = ["--enable-debug-command", "yes"];
+    const running = stack.use(await startRedinoProcess({ dir, args }));
+    await new Deno.Command("mkfifo", { args: [`${dir}/dump.rdb`] }).output();
+    using client = await RespClient.connect(running.port);
+    assertMatch(
+      await client.ask("DEBUG", "RELOAD", "NOSAVE"),
+      /^-ERR Error trying to load the RDB/,
+    );
+    assertStringIncludes(running.log(), refusalOf("a FIFO"));
+
+    // A process of its own, as one that waits in open() can only be killed.
+    const starting = new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", MAIN, "--port", "0", "--dir", dir],
+      stdout: "piped",
+    }).spawn();
+    let ended = false;
+    const status = starting.status.finally(() => ended = true);
+    const log = new Response(starting.stdout).text();
+    stack.defer(async () => {
+      if (!ended) starting.kill("SIGKILL");
+      await Promise.all([status, log]);
+    });
+    await eventually(() => ended);
+    assertEquals((await status).code, 1);
+    assertStringIncludes(
+      await log,
+      `Fatal error loading the DB: ${refusalOf("a FIFO")}. Exiting.`,
+    );
+  },
 });
 
 Deno.test("what killed servers left behind is removed at the start", async () => {

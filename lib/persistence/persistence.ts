@@ -385,8 +385,10 @@ export class Persistence {
    */
   loadNow(replaceKeys: boolean): void {
     const { dir, dbfilename } = this.#host.config.values;
+    const path = join(dir, dbfilename);
     try {
-      const bytes = Deno.readFileSync(join(dir, dbfilename));
+      refuseOtherThanFile(dbfilename, Deno.statSync(path));
+      const bytes = Deno.readFileSync(path);
       const loader = this.#loader(bytes.length, replaceKeys);
       loader.push(bytes);
       loader.finish();
@@ -423,12 +425,29 @@ export class Persistence {
 
 /** The file to load, or undefined where there is none. */
 function openFile(dir: string, name: string): Deno.FsFile | undefined {
+  const path = join(dir, name);
   try {
-    return Deno.openSync(join(dir, name));
+    refuseOtherThanFile(name, Deno.statSync(path));
+    return Deno.openSync(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw loadError(name, error);
   }
+}
+
+/** Throws LoadError for what has no end or no beginning: opening a FIFO waits for its writer. */
+function refuseOtherThanFile(name: string, info: Deno.FileInfo): void {
+  if (info.isFile) return;
+  const kind = info.isDirectory
+    ? "a directory"
+    : info.isFifo
+    ? "a FIFO"
+    : info.isSocket
+    ? "a socket"
+    : "a device";
+  throw new LoadError(
+    `Cannot read ${name}: it is ${kind}, not a file; move it away, or set dbfilename to another name`,
+  );
 }
 
 /** What ended loading, as a LoadError; our own mistakes stay what they are. */
