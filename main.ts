@@ -38,7 +38,9 @@ async function main(): Promise<void> {
 
   const server = new Server({ config, log, clock: Date.now, random: Math.random });
   server.listen();
-  log.notice(`Running mode=standalone, port=${server.port}.`);
+  const isTerminal = values.logfile === "" && Deno.stdout.isTerminal();
+  if (isTerminal || values["always-show-logo"]) log.raw(logo(server.port));
+  else log.notice(`Running mode=standalone, port=${server.port}.`);
   log.notice("Server initialized");
   const pidFile = writePidFile(values, log);
   // Windows has no SIGTERM to listen to.
@@ -62,6 +64,18 @@ async function main(): Promise<void> {
   }
   for (const address of server.addresses) log.notice(readyLine(address));
   server.startReplicating();
+}
+
+/** What a start shows on a terminal; scripts look for the process's id in it. */
+function logo(port: number): string {
+  return `
+        _______
+       /  o   /|      Redino ${VERSION} (Redis ${REDIS_VERSION}) 64 bit
+      /______/ |
+      |      | |      Running in standalone mode
+      | |  | | |      Port: ${port}
+      |_|__|_|/       PID: ${Deno.pid}
+`;
 }
 
 function readStandardInput(): string {

@@ -62,7 +62,6 @@ const NOT_YET: Readonly<Record<string, readonly DirectiveName[]>> = {
     "tls-client-key-file",
     "tls-ca-cert-file",
   ],
-  "there is no logo": ["always-show-logo"],
 };
 
 export interface DirectiveRow {
