@@ -51,6 +51,54 @@ redisTest("OBJECT ENCODING and REFCOUNT answer as Redis does", async () => {
   }
 });
 
+redisTest(
+  "OBJECT REFCOUNT tells shared integers as Redis does, however they came about",
+  async () => {
+    await using pair = await startPair({ config: {} });
+    const limited = ["CONFIG", "SET", "maxmemory", "1gb", "maxmemory-policy", "allkeys-lru"];
+    const ways = [
+      [["SETNX", "k", "7"]],
+      [["MSET", "k", "7"]],
+      [["SET", "k", "5"], ["GETSET", "k", "7"]],
+      [["SETEX", "k", "100", "7"]],
+      [["SET", "k", "7"], ["EXPIRE", "k", "100"]],
+      [["SET", "k", "7"], ["COPY", "k", "copy"]],
+      [["SET", "old", "7"], ["RENAME", "old", "k"]],
+      [["SELECT", "1"], ["SET", "k", "7"], ["MOVE", "k", "0"], ["SELECT", "0"]],
+      [["SET", "k", "7"], ["DEBUG", "RELOAD"]],
+      [["INCR", "k"]],
+      [["SET", "k", "9999"], ["INCR", "k"]],
+      [["SET", "k", "10000"], ["DECR", "k"]],
+      [["SET", "k", "0"], ["DECR", "k"]],
+      [["SET", "k", "1"], ["INCRBYFLOAT", "k", "6"]],
+      [["APPEND", "k", "7"]],
+      [["SET", "k", "7"], ["APPEND", "k", ""]],
+      [["SET", "k", "7"], ["APPEND", "k", "7"]],
+      [["SETRANGE", "k", "0", "7"]],
+      [["SET", "k", "7"], ["SETRANGE", "k", "0", ""]],
+      [["SET", "k", "7"], ["SETRANGE", "k", "0", "8"]],
+      [["SET", "k", "7"], ["SETBIT", "k", "0", "0"]],
+      [["SET", "k", "7"], ["BITFIELD", "k", "GET", "u8", "0"]],
+      [["SET", "a", "7"], ["BITOP", "OR", "k", "a"]],
+      [limited, ["SET", "k", "7"]],
+      [limited, ["SET", "k", "7"], ["INCR", "k"]],
+      [["SET", "k", "7"], limited, ["DEBUG", "RELOAD"]],
+      [["SET", "a", "7"], limited, ["COPY", "a", "k"]],
+      // Without a limit in force the policy does not matter.
+      [["CONFIG", "SET", "maxmemory-policy", "allkeys-lfu"], ["SET", "k", "7"]],
+    ];
+    for (const way of ways) {
+      await compare(pair, [
+        ["FLUSHALL"],
+        ["CONFIG", "SET", "maxmemory", "0", "maxmemory-policy", "noeviction"],
+        ...way,
+        ["OBJECT", "ENCODING", "k"],
+        ["OBJECT", "REFCOUNT", "k"],
+      ]);
+    }
+  },
+);
+
 redisTest("OBJECT FREQ and IDLETIME follow the policy as in Redis", async () => {
   await using pair = await startPair({
     config: { "maxmemory-policy": "allkeys-lfu", "lfu-log-factor": 0, "maxmemory": "1gb" },

@@ -119,7 +119,11 @@ export function encodingName(db: Database, entry: number): string {
   return ENCODING_NAMES[db.encoding(entry)]!;
 }
 
-/** What Redis's reference count would be: values are never shared here. */
+/**
+ * What Redis's reference count would be, as far as value and configuration tell: here nothing is shared.
+ * Redis settles it when it makes a value. So it says 1 of a small integer that COPY made, or that was
+ * made under a policy which is not in force any more, and {@link SHARED_REFCOUNT} the other way round.
+ */
 export function referenceCount(client: Client, entry: number): number {
   const { db, server } = client;
   if (db.encoding(entry) !== ENCODING.int) return 1;
