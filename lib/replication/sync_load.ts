@@ -61,8 +61,6 @@ export class SyncLoad {
       : mode === "swapdb"
       ? await this.#intoOthers(socket, framing)
       : await this.#intoOurs(socket, framing);
-    const { keysLoaded, keysExpired } = loader;
-    log.notice(`Done loading RDB, keys loaded: ${keysLoaded}, keys expired: ${keysExpired}.`);
     this.#signal.throwIfAborted();
     const { id, offset } = this.#answer;
     replication.adopt(id, offset, loader.streamDb);
@@ -70,7 +68,7 @@ export class SyncLoad {
   }
 
   async #throughFile(socket: PrimarySocket, framing: Framing): Promise<RdbLoader> {
-    const { config: { values }, log, persistence } = this.#server;
+    const { config: { values }, log } = this.#server;
     const { dir, dbfilename } = values;
     const file = RdbFile.begin(dir, dbfilename, true);
     try {
@@ -79,21 +77,19 @@ export class SyncLoad {
         await file.write([bytes]);
       });
       this.#signal.throwIfAborted();
-      // Its file would take the place of this one.
-      persistence.abortSave();
-      await file.complete(this.#signal);
+      this.#abortSave();
+      // From here to the loading nothing else may run: a BGSAVE that began now would save the old data.
+      file.completeNow();
     } catch (error) {
       await file.discard();
       throw error;
     }
-    this.#signal.throwIfAborted();
     this.#leaveHistory();
     this.#onLoading(true);
     const path = join(dir, dbfilename);
     try {
       log.notice("MASTER <-> REPLICA sync: Flushing old data");
       this.#empty();
-      log.notice("MASTER <-> REPLICA sync: Loading DB in memory");
       return await this.#whileLoading(false, () => this.#loadFile(path));
     } finally {
       this.#onLoading(false);
@@ -118,6 +114,7 @@ export class SyncLoad {
 
   async #intoOurs(socket: PrimarySocket, framing: Framing): Promise<RdbLoader> {
     this.#leaveHistory();
+    this.#abortSave();
     const loader = this.#loader(this.#server.dbs, this.totalBytes);
     return await this.#whileLoading(false, () => this.#fromSocket(socket, framing, loader));
   }
@@ -127,6 +124,7 @@ export class SyncLoad {
     const others = dbs.map((_, number) => new Database(number, databaseContext));
     const loader = this.#loader(others, this.totalBytes);
     const sameHistory = this.#answer.id === replication.id;
+    this.#abortSave();
     try {
       await this.#whileLoading(
         sameHistory,
@@ -140,6 +138,7 @@ export class SyncLoad {
     this.#leaveHistory();
     log.notice("MASTER <-> REPLICA sync: Swapping active DB with loaded DB");
     this.#exchange(others);
+    log.notice("MASTER <-> REPLICA sync: Discarding old DB in background");
     return loader;
   }
 
@@ -167,7 +166,9 @@ export class SyncLoad {
     into: readonly Database[] = this.#server.dbs,
   ): Promise<RdbLoader> {
     const server = this.#server;
-    server.persistence.loading = {
+    const { log, persistence } = server;
+    log.notice("MASTER <-> REPLICA sync: Loading DB in memory");
+    persistence.loading = {
       aside,
       startedMs: server.time.nowMs,
       // A file is there as a whole when it is loaded.
@@ -178,12 +179,17 @@ export class SyncLoad {
     if (aside) server.setLoadingAside(true);
     else server.setLoading(true);
     try {
-      return await load();
+      const loader = await load();
+      const { keysLoaded, keysExpired } = loader;
+      persistence.keysLoaded = keysLoaded;
+      persistence.keysExpired = keysExpired;
+      log.notice(`Done loading RDB, keys loaded: ${keysLoaded}, keys expired: ${keysExpired}.`);
+      return loader;
     } catch (error) {
       for (const db of into) db.clear();
       throw error;
     } finally {
-      server.persistence.loading = undefined;
+      persistence.loading = undefined;
       server.setLoading(false);
       server.setLoadingAside(false);
     }
@@ -208,6 +214,13 @@ export class SyncLoad {
       throw new LinkError("The RDB from MASTER goes on behind its end");
     }
     this.#server.persistence.noteLoaded(loader, bytes.length);
+  }
+
+  /** A save that goes on would leave the old data as the file, in place of the primary's or behind it. */
+  #abortSave(): void {
+    const { log, persistence } = this.#server;
+    if (!persistence.abortSave()) return;
+    log.notice("MASTER <-> REPLICA sync: Giving up a BGSAVE of the old data");
   }
 
   /** Our replicas, too, must get everything. */

@@ -277,6 +277,7 @@ export class RequestDecoder {
     let pos = this.#pos;
     for (;;) {
       if (this.#missing === 0) {
+        pos = this.#parsePlain(pos);
         this.#start = pos;
         if (pos >= end) break;
         if (buf[pos] !== STAR) {
@@ -334,6 +335,61 @@ export class RequestDecoder {
     }
     this.#pos = pos;
     return Stop.NeedMore;
+  }
+
+  /**
+   * Takes the commands that are there whole and have short headers, as nearly all have; returns where
+   * the first other one begins. It reads beyond the chunk's end at times, but takes nothing from there.
+   */
+  #parsePlain(pos: number): number {
+    // Others have limits that are looked at one by one.
+    if (!this.#requester.authenticated) return pos;
+    const buf = this.#buf;
+    const end = this.#end;
+    let { spans } = this.#batch;
+    let start = this.#startWord;
+    while (pos + 4 < end && buf[pos] === STAR) {
+      let argc = buf[pos + 1]! - DIGIT_0;
+      let at = pos + 2;
+      if (argc < 1 || argc > 9) break;
+      const second = buf[at]! - DIGIT_0;
+      if (second >= 0 && second <= 9) {
+        argc = argc * 10 + second;
+        at++;
+      }
+      if (buf[at] !== CR) break;
+      at += 2;
+      const next = start + 1 + 2 * argc;
+      let word = start + 1;
+      while (next > spans.length) {
+        this.#growSpans();
+        spans = this.#batch.spans;
+      }
+      for (; word < next; word += 2) {
+        if (buf[at] !== DOLLAR) break;
+        let length = buf[at + 1]! - DIGIT_0;
+        if (length < 0 || length > 9) break;
+        at += 2;
+        // Up to three digits more; none after a 0, and then there is no CR where one is looked for.
+        for (let more = length === 0 ? 0 : 3; more > 0; more--) {
+          const digit = buf[at]! - DIGIT_0;
+          if (!(digit >= 0 && digit <= 9)) break;
+          length = length * 10 + digit;
+          at++;
+        }
+        if (buf[at] !== CR) break;
+        spans[word] = at + 2;
+        spans[word + 1] = length;
+        at += length + 4;
+        if (at > end) break;
+      }
+      if (word < next) break;
+      spans[start] = argc;
+      start = next;
+      pos = at;
+    }
+    this.#startWord = start;
+    return pos;
   }
 
   /** A command that went on from the chunk before: its spans become the batch's first. */
