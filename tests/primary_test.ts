@@ -1,5 +1,6 @@
 /** Redino as a primary of redis-server: what its replicas get, whatever befalls them. */
 import { assert, assertEquals, assertMatch } from "@std/assert";
+import { Server } from "../lib/server/server.ts";
 import { eventually } from "./support/eventually.ts";
 import { startProxy } from "./support/proxy.ts";
 import { startRedino as startPrimary } from "./support/redino_replica.ts";
@@ -325,6 +326,49 @@ Deno.test("SYNC gets a file with its length, and the stream without asking", asy
   assertEquals(show(await old.readAny()), '["SELECT" "0"]');
   assertEquals(show(await old.readAny()), '["SET" "k" "w"]');
   assertEquals(count(primary.log, "Starting BGSAVE for SYNC with target: disk"), 1);
+});
+
+Deno.test("repl-disable-tcp-nodelay set at run time goes for the full syncs that begin after that", async () => {
+  await using primary = await startPrimary();
+  const { client, server } = primary;
+  assert(server instanceof Server);
+  /** A replica that has introduced itself, and what its socket is told from then on. */
+  const introduce = async () => {
+    const replica = await RawReplica.connect(primary.port, "capa", "eof", "capa", "psync2");
+    const { conn } = [...server.clients.values()].at(-1)!.connection;
+    const told: boolean[] = [];
+    (conn as Deno.TcpConn).setNoDelay = (on = true) => told.push(on);
+    return { replica, told };
+  };
+  const attach = async () => {
+    const { replica, told } = await introduce();
+    assertMatch(await replica.psync("?", -1), /^FULLRESYNC/);
+    await skipSnapshot(replica.link);
+    await replica.ack(0);
+    return { replica, told };
+  };
+  const before = await attach();
+  using _before = before.replica;
+  assertEquals(before.told, []);
+  assertEquals(await client.ask("CONFIG", "SET", "repl-disable-tcp-nodelay", "yes"), "+OK");
+  const during = await attach();
+  using _during = during.replica;
+  assertEquals(during.told, [false]);
+  // As in Redis, one that goes on in the backlog keeps its socket as it is.
+  const goingOn = await introduce();
+  using _goingOn = goingOn.replica;
+  const { id, offset } = await historyOf(client);
+  assertMatch(await goingOn.replica.psync(id, offset + 1), /^CONTINUE/);
+  assertEquals(goingOn.told, []);
+  assertEquals(await client.ask("CONFIG", "SET", "repl-disable-tcp-nodelay", "no"), "+OK");
+  const after = await attach();
+  using _after = after.replica;
+  assertEquals([before.told, during.told, goingOn.told, after.told], [[], [false], [], []]);
+  await client.send("SET", "k", "v");
+  for (const { replica } of [before, during, goingOn, after]) {
+    let heard = "";
+    while (heard !== '["SET" "k" "v"]') heard = await replica.next();
+  }
 });
 
 Deno.test("a limit below the backlog's size does not end a partial resynchronisation", async () => {
