@@ -7,8 +7,33 @@ const seed = crypto.getRandomValues(new Int32Array(2));
 const K0 = seed[0]!;
 const K1 = seed[1]!;
 
+const NO_BYTES: Uint8Array = new Uint8Array(0);
+
+// The bytes that were hashed ahead, and their hash.
+let aheadBuf = NO_BYTES;
+let aheadOff = 0;
+let aheadLen = 0;
+let aheadHash = 0;
+
+/**
+ * Tells the hash of bytes that are soon to be hashed, and do not change before. It holds until others
+ * are told or it is forgotten.
+ */
+export function tellHash(hash: number, buf: Uint8Array, off: number, len: number): void {
+  aheadBuf = buf;
+  aheadOff = off;
+  aheadLen = len;
+  aheadHash = hash;
+}
+
+/** To be called before the bytes may change whose hash was told. */
+export function forgetHash(): void {
+  aheadBuf = NO_BYTES;
+}
+
 /** The hash of `len` bytes from `off` on: 32 bits, signed. */
 export function hashBytes(buf: Uint8Array, off: number, len: number): number {
+  if (off === aheadOff && len === aheadLen && buf === aheadBuf) return aheadHash;
   let v0 = K0;
   let v1 = K1;
   let v2 = 0x6c796765 ^ K0;

@@ -10,7 +10,7 @@
  * If you add a gate, give it a bit there and its place in {@link Router.#admit}.
  */
 import { MAX_PREFETCH } from "../bytes/byte_map.ts";
-import { hashBytes } from "../bytes/hash.ts";
+import { forgetHash, hashBytes, tellHash } from "../bytes/hash.ts";
 import { Queue } from "../bytes/queue.ts";
 import { FLAGS } from "../commands/spec.ts";
 import { Args } from "../resp/args.ts";
@@ -71,6 +71,9 @@ export class Router {
   /** Hashes of the first argument of the batch's next commands, and of the fields or members. */
   readonly #hashes = new Int32Array(MAX_PREFETCH);
   readonly #memberHashes = new Int32Array(MAX_PREFETCH);
+  /** Whether those of members hold, and whether they are those of a sorted set. */
+  #hasMembers = false;
+  #isZset = false;
   /** What ByteMap.prefetch returned; kept so that its loads are not optimised away. */
   prefetched = 0;
 
@@ -152,7 +155,12 @@ export class Router {
           number = 0;
         }
         args.hashed = true;
-        args.hash = this.#hashes[number++]!;
+        args.hash = this.#hashes[number]!;
+        if (this.#hasMembers) {
+          const i = memberArg(args.count, this.#isZset);
+          tellHash(this.#memberHashes[number]!, args.buf, args.off(i), args.len(i));
+        }
+        number++;
       }
       this.#execute(client, args);
       // A postponed command was not run: it is the first to run later.
@@ -162,6 +170,7 @@ export class Router {
     args.spans = NO_SPANS;
     args.buf = NO_BYTES;
     args.hashed = false;
+    forgetHash();
     this.#server.current = undefined;
     // A command that outgrew the output limits went on, and may have subscribed after all.
     if (client.connection.closed) this.#server.clientGone(client);
@@ -196,6 +205,7 @@ export class Router {
     let { at } = batch;
     if (at === 0 && used < PREFETCH_FROM_WORDS) return 0;
     const hashes = this.#hashes;
+    this.#hasMembers = false;
     let count = 0;
     let isOneKey = true;
     for (; at < used && count < MAX_PREFETCH; count++) {
@@ -218,15 +228,16 @@ export class Router {
     const entry = db.map.findHashed(this.#hashes[0]!, buf, spans[at + 3]!, spans[at + 4]!);
     const members = entry === 0 ? undefined : membersOf(db, entry);
     if (members === undefined) return;
-    const isZset = db.type(entry) === TYPE.zset;
+    const isZset = this.#isZset = db.type(entry) === TYPE.zset;
     const hashes = this.#memberHashes;
     for (let i = 0; i < count; i++) {
       const argc = spans[at]!;
-      const span = at + 1 + 2 * (isZset ? argc - 1 : Math.min(2, argc - 1));
+      const span = at + 1 + 2 * memberArg(argc, isZset);
       hashes[i] = hashBytes(buf, spans[span]!, spans[span + 1]!);
       at += 1 + 2 * argc;
     }
     this.prefetched += members.prefetch(hashes, count);
+    this.#hasMembers = true;
   }
 
   /**
@@ -521,6 +532,11 @@ export class Router {
     }
     return usec;
   }
+}
+
+/** Which of so many arguments is a field or member nearly always, for a command on a large collection. */
+function memberArg(count: number, isZset: boolean): number {
+  return isZset ? count - 1 : Math.min(2, count - 1);
 }
 
 /** The log tells of an attack so seldom that it cannot be flooded. */
