@@ -31,6 +31,7 @@ redisTest("XADD keeps entries of every shape, and reads them back", async () => 
       ["XADD", "s", "2", "b", "3"],
       ["XADD", "s", "2-1", "a", "", "b", "x".repeat(100)],
       ["XADD", "s", "3-0", "a", "y".repeat(5000)],
+      ["XADD", "s", "3-*", "b", "z".repeat(70_000), "a", "1"],
       ["XADD", "s", "3-1", "a", "-17", "", "9223372036854775807"],
       ["XADD", "s", "4-*", "a", "9223372036854775808"],
       ["XADD", "s", "4-*", "a", new Uint8Array([0, 255, 13, 10, 128])],

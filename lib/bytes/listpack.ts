@@ -226,6 +226,34 @@ export function validateListpack(buf: Uint8Array, off: number, bytes: number): n
 
 // ---- writing ---------------------------------------------------------------------------------------
 
+/** The most bytes that an element takes beside a string's own. */
+export const ELEMENT_HEAD_BYTES = 10;
+
+/** Writes an element of these bytes at `at`, where there is room; returns the position behind it. */
+export function writeElement(
+  buf: Uint8Array,
+  at: number,
+  src: Uint8Array,
+  from: number,
+  len: number,
+): number {
+  const size = encodedBytes(src, from, len);
+  writeEncoded(buf, at, size, src, from, len);
+  return at + size + backlenBytes(size);
+}
+
+/** {@link writeElement} of a signed 64-bit integer. */
+export function writeIntegerElement(buf: Uint8Array, at: number, value: number | bigint): number {
+  if (isTiny(value)) {
+    buf[at] = value;
+    buf[at + 1] = 1;
+    return at + 2;
+  }
+  const size = splitInteger(value);
+  writeEncoded(buf, at, size, EMPTY, 0, 0);
+  return at + size + backlenBytes(size);
+}
+
 /**
  * A handle on a listpack in an arena. One handle may serve many: {@link Listpack.open} it on a block,
  * change it, and keep `ref` and `bytes` afterwards. Positions are those of `buf`, and each change
@@ -289,7 +317,7 @@ export class Listpack {
   insert(at: number, src: Uint8Array, from: number, len: number): number {
     const size = encodedBytes(src, from, len);
     at = this.#splice(at, 0, size + backlenBytes(size), 1);
-    this.#write(at, size, src, from, len);
+    writeEncoded(this.buf, at, size, src, from, len);
     return at;
   }
 
@@ -297,7 +325,7 @@ export class Listpack {
   insertInteger(at: number, value: number | bigint): number {
     const size = splitInteger(value);
     at = this.#splice(at, 0, size + backlenBytes(size), 1);
-    this.#write(at, size, EMPTY, 0, 0);
+    writeEncoded(this.buf, at, size, EMPTY, 0, 0);
     return at;
   }
 
@@ -306,16 +334,20 @@ export class Listpack {
     const size = encodedBytes(src, from, len);
     const old = nextElement(this.buf, at) - at;
     at = this.#splice(at, old, size + backlenBytes(size), 0);
-    this.#write(at, size, src, from, len);
+    writeEncoded(this.buf, at, size, src, from, len);
     return at;
   }
 
   /** {@link Listpack.replace} by a signed 64-bit integer. */
   replaceInteger(at: number, value: number | bigint): number {
+    if (isTiny(value) && isTiny(this.buf[at]!)) {
+      this.buf[at] = value;
+      return at;
+    }
     const size = splitInteger(value);
     const old = nextElement(this.buf, at) - at;
     at = this.#splice(at, old, size + backlenBytes(size), 0);
-    this.#write(at, size, EMPTY, 0, 0);
+    writeEncoded(this.buf, at, size, EMPTY, 0, 0);
     return at;
   }
 
@@ -373,33 +405,17 @@ export class Listpack {
     this.buf = arena.buf(this.ref, to);
     this.off = arena.off(this.ref, to);
   }
-
-  /** Writes the integer in the register if that is to be written, else a string; with its backlen. */
-  #write(at: number, size: number, src: Uint8Array, from: number, len: number): void {
-    const { buf } = this;
-    if (writesInteger) {
-      writeInteger(buf, at, size);
-    } else {
-      const head = size - len;
-      if (head === 1) {
-        buf[at] = 0x80 | len;
-      } else if (head === 2) {
-        buf[at] = 0xe0 | len >>> 8;
-        buf[at + 1] = len & 0xff;
-      } else {
-        buf[at] = STRING_32;
-        writeWord(buf, at + 1, len);
-      }
-      copyBytes(src, from, buf, at + head, len);
-    }
-    writeBacklen(buf, at + size, size);
-  }
 }
 
 // ---- the format ------------------------------------------------------------------------------------
 
 /** Whether what is written next is the integer in the register of `int64.ts`. */
 let writesInteger = false;
+
+/** Whether an integer is its own encoding, one byte. */
+function isTiny(value: number | bigint): value is number {
+  return typeof value === "number" && value >= 0 && value <= 127;
+}
 
 /** {@link encodedBytes} of an integer. */
 function splitInteger(value: number | bigint): number {
@@ -422,6 +438,36 @@ function integerBytes(): number {
   if (low >= -4096 && low <= 4095) return low >= 0 && low <= 127 ? 1 : 2;
   if (low === low << 16 >> 16) return 3;
   return low === low << 8 >> 8 ? 4 : 5;
+}
+
+/**
+ * Writes the integer in the register if that is to be written, else a string, `size` being
+ * {@link encodedBytes}; and its backlen.
+ */
+function writeEncoded(
+  buf: Uint8Array,
+  at: number,
+  size: number,
+  src: Uint8Array,
+  from: number,
+  len: number,
+): void {
+  if (writesInteger) {
+    writeInteger(buf, at, size);
+  } else {
+    const head = size - len;
+    if (head === 1) {
+      buf[at] = 0x80 | len;
+    } else if (head === 2) {
+      buf[at] = 0xe0 | len >>> 8;
+      buf[at + 1] = len & 0xff;
+    } else {
+      buf[at] = STRING_32;
+      writeWord(buf, at + 1, len);
+    }
+    copyBytes(src, from, buf, at + head, len);
+  }
+  writeBacklen(buf, at + size, size);
 }
 
 /** Writes the integer in the register in `size` bytes. */
@@ -497,6 +543,10 @@ function backlenBytes(size: number): number {
 }
 
 function writeBacklen(buf: Uint8Array, at: number, size: number): void {
+  if (size <= 127) {
+    buf[at] = size;
+    return;
+  }
   const bytes = backlenBytes(size);
   for (let i = bytes - 1; i > 0; i--) {
     buf[at + i] = size & 0x7f | 0x80;

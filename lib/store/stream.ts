@@ -12,7 +12,15 @@
  * flags, until its block has no other. Reading is done with a `StreamCursor`.
  */
 import { Arena } from "../bytes/arena.ts";
-import { elementEquals, integerAt, Listpack, nextElement } from "../bytes/listpack.ts";
+import {
+  ELEMENT_HEAD_BYTES,
+  elementEquals,
+  integerAt,
+  Listpack,
+  nextElement,
+  writeElement,
+  writeIntegerElement,
+} from "../bytes/listpack.ts";
 import type { Args } from "../resp/args.ts";
 import type { StoredObject } from "./database.ts";
 import { IdTable, NO_RECORD } from "./id_table.ts";
@@ -33,6 +41,9 @@ const BLOCK_WORDS = 6;
 /** No block grows beyond this, in bytes, whatever is configured. */
 const MAX_BLOCK_BYTES = 1 << 30;
 const TWO_32 = 2 ** 32;
+const SCRATCH_BYTES = 4 * 1024;
+/** A longer scratch is let go when it has served once. */
+const KEPT_SCRATCH_BYTES = 64 * 1024;
 
 /** When a block is full: 0 is no limit. */
 export interface BlockLimits {
@@ -96,19 +107,13 @@ export class Stream implements StoredObject {
       sameFields = this.#hasMasterFields(args, first, fields);
     }
 
-    lp.appendInteger(sameFields ? SAME_FIELDS_FLAG : 0);
     const words = blocks.words(place);
     const at = blocks.at(place);
-    lp.appendInteger(difference(id, 0, words, at));
-    lp.appendInteger(difference(id, 2, words, at + 2));
-    if (sameFields) {
-      for (let i = first + 1; i < args.count; i += 2) lp.append(args.buf, args.off(i), args.len(i));
-      lp.appendInteger(fields + 3);
-    } else {
-      lp.appendInteger(fields);
-      for (let i = first; i < args.count; i++) lp.append(args.buf, args.off(i), args.len(i));
-      lp.appendInteger(2 * fields + 4);
-    }
+    const ms = difference(id, 0, words, at);
+    const sequence = difference(id, 2, words, at + 2);
+    const bytes = encode(args, first, sameFields, ms, sequence);
+    lp.insertElements(lp.end, scratch, 0, bytes, encoded);
+    if (scratch.length > KEPT_SCRATCH_BYTES) scratch = new Uint8Array(SCRATCH_BYTES);
     this.#keepBlock(place);
     if (this.length++ === 0) copyId(id, this.firstId);
     copyId(id, this.lastId);
@@ -319,6 +324,36 @@ export class Stream implements StoredObject {
     this.#keepBlock(place);
     return removed;
   }
+}
+
+/** An entry is encoded here, and goes into its block as a whole. */
+let scratch = new Uint8Array(SCRATCH_BYTES);
+/** How many elements the entry in it has. */
+let encoded = 0;
+
+/** Encodes an entry into {@link scratch}; returns how many bytes it takes. */
+function encode(
+  args: Args,
+  first: number,
+  sameFields: boolean,
+  ms: number | bigint,
+  sequence: number | bigint,
+): number {
+  const fields = (args.count - first) >> 1;
+  const step = sameFields ? 2 : 1;
+  let need = (args.count - first + 5) * ELEMENT_HEAD_BYTES;
+  for (let i = first; i < args.count; i++) need += args.len(i);
+  if (need > scratch.length) scratch = new Uint8Array(need);
+  let at = writeIntegerElement(scratch, 0, sameFields ? SAME_FIELDS_FLAG : 0);
+  at = writeIntegerElement(scratch, at, ms);
+  at = writeIntegerElement(scratch, at, sequence);
+  if (!sameFields) at = writeIntegerElement(scratch, at, fields);
+  for (let i = first + step - 1; i < args.count; i += step) {
+    at = writeElement(scratch, at, args.buf, args.off(i), args.len(i));
+  }
+  const before = sameFields ? fields + 3 : 2 * fields + 4;
+  encoded = before + 1;
+  return writeIntegerElement(scratch, at, before);
 }
 
 /** What a stream takes in V8's heap, roughly. */

@@ -84,9 +84,20 @@ export function setIdTime(id: StreamId, ms: number): void {
 /** The digits of the ID that was formatted last. */
 export const idText = new Uint8Array(41);
 
+// The milliseconds whose digits stand in the text's beginning, and where they end: IDs that come one
+// after the other mostly share them.
+let textMsHigh = 0;
+let textMsLow = 0;
+let textMsEnd = formatHalf(0, 0, 0);
+
 /** Writes an ID to {@link idText}, with a sign between its halves; returns the length. */
 export function formatId(id: Int32Array, at = 0, sign = MINUS): number {
-  let end = formatHalf(id[at]!, id[at + 1]!, 0);
+  if (id[at] !== textMsHigh || id[at + 1] !== textMsLow) {
+    textMsHigh = id[at]!;
+    textMsLow = id[at + 1]!;
+    textMsEnd = formatHalf(textMsHigh, textMsLow, 0);
+  }
+  let end = textMsEnd;
   idText[end++] = sign;
   end = formatHalf(id[at + 2]!, id[at + 3]!, end);
   return end;
