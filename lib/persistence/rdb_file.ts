@@ -68,7 +68,7 @@ export class RdbFile {
         if (this.#syncIsDue(chunk.length)) await this.#file.syncData();
       }
     } catch (error) {
-      throw writeError("write", error);
+      throw writeError("rdbSaveRio", error);
     }
   }
 
@@ -77,7 +77,7 @@ export class RdbFile {
       for (let at = 0; at < chunk.length;) at += this.#file.writeSync(chunk.subarray(at));
       if (this.#syncIsDue(chunk.length)) this.#file.syncDataSync();
     } catch (error) {
-      throw writeError("write", error);
+      throw writeError("rdbSaveRio", error);
     }
   }
 
@@ -225,5 +225,7 @@ function syncDirectoryNow(path: string, failed: (error: unknown) => SaveError): 
 }
 
 function writeError(step: string, error: unknown): SaveError {
-  return new SaveError(`Write error saving DB on disk(${step}): ${systemErrorText(error)}`);
+  return new SaveError(
+    `Write error while saving DB to the disk(${step}): ${systemErrorText(error)}`,
+  );
 }
