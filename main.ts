@@ -1,11 +1,13 @@
 /** The executable: flags and redis.conf to a server, signals to its end. */
 import { resolve } from "node:path";
-import type { ConfigValues } from "./lib/config/config.ts";
-import { ConfigError, loadConfig } from "./lib/config/load.ts";
+import { latin1, utf8Bytes } from "./lib/bytes/text.ts";
+import type { Config, ConfigValues } from "./lib/config/config.ts";
+import { ConfigError, lineError, loadConfig } from "./lib/config/load.ts";
 import { REDIS_VERSION } from "./lib/config/version.ts";
 import { LoadError } from "./lib/persistence/persistence.ts";
 import { ListenError } from "./lib/server/listen.ts";
 import { Log } from "./lib/server/log.ts";
+import type { CommandTable } from "./lib/server/command.ts";
 import { Server } from "./lib/server/server.ts";
 import { VERSION } from "./lib/version.ts";
 
@@ -37,6 +39,7 @@ async function main(): Promise<void> {
   for (const warning of warnings) log.warning(warning);
 
   const server = new Server({ config, log, clock: Date.now, random: Math.random });
+  renameCommands(server.commands, config);
   server.listen();
   const isTerminal = values.logfile === "" && Deno.stdout.isTerminal();
   if (isTerminal || values["always-show-logo"]) log.raw(logo(server.port));
@@ -64,6 +67,16 @@ async function main(): Promise<void> {
   }
   for (const address of server.addresses) log.notice(readyLine(address));
   server.startReplicating();
+}
+
+/** `rename-command`, line by line; throws a ConfigError. */
+function renameCommands(commands: CommandTable, config: Config): void {
+  for (const { directive, words, lineNumber, line } of config.fileOnly) {
+    if (directive !== "rename-command") continue;
+    const [name, newName] = words.map((word) => latin1(utf8Bytes(word)));
+    const reason = commands.rename(name!, newName!);
+    if (reason !== undefined) throw lineError(lineNumber, line, reason);
+  }
 }
 
 /** What a start shows on a terminal; scripts look for the process's id in it. */

@@ -1,7 +1,9 @@
 /** The server as a program: its options, its files, its log, its signals and how it ends. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { eventually } from "./support/eventually.ts";
+import { compare, errorPrefix } from "./support/differential.ts";
 import { startRedinoProcess } from "./support/redino_process.ts";
+import { startRedis } from "./support/redis.ts";
 import { RespClient } from "./support/resp_client.ts";
 import { redisTest } from "./support/skip.ts";
 
@@ -269,3 +271,62 @@ Deno.test("CONFIG REWRITE keeps the file's comments and order, and what it wrote
     assertEquals((await second.child.status).code, 0);
   });
 });
+
+redisTest("rename-command leaves a command its new name alone, or none", async () => {
+  const long = "config-7c0a9d2c55d84f53b8a1d3f0f5c3b0a1";
+  // deno-fmt-ignore
+  const args = [
+    "--rename-command", "FlushDB", "SweepDB",
+    "--rename-command", "config", long,
+    "--rename-command", "get", "fetch1",
+    "--rename-command", "Fetch1", "fetch",
+    "--rename-command", "keys", "",
+    "--rename-command", "object", "obj\u00c9t",
+  ];
+  await using redisServer = await startRedis({ args });
+  await using redinoServer = await startRedinoProcess({ args });
+  using redis = await RespClient.connect(redisServer.port);
+  using redino = await RespClient.connect(redinoServer.port);
+  await compare({ redis, redino, [Symbol.dispose]() {} }, [
+    ["SET", "k", "v"],
+    ["GET", "k"],
+    ["fetch1", "k"],
+    ["FETCH", "k"],
+    ["fetch", "k", "more"],
+    ["KEYS", "*"],
+    ["", "*"],
+    ["flushdb"],
+    ["config", "get", "port"],
+    [long, "get", "maxmemory"],
+    [long.toUpperCase(), "nope"],
+    ["obj\u00c9t", "encoding", "k"],
+    ["obj\u00e9t", "encoding", "k"],
+    ["COMMAND", "GETKEYS", "fetch", "k"],
+    ["COMMAND", "GETKEYS", "get", "k"],
+    ["COMMAND", "INFO", "get", "flushdb", "keys"],
+    ["COMMAND", "LIST", "FILTERBY", "PATTERN", "*flushd*"],
+    ["COMMAND", "LIST", "FILTERBY", "PATTERN", "keys"],
+    ["MULTI"],
+    ["sweepdb"],
+    ["EXEC"],
+    ["fetch", "k"],
+    errorPrefix(["sweepdb", "now"]),
+  ]);
+});
+
+redisTest("rename-command refuses a name that is not there, or taken", async () => {
+  const bad = [["nosuch", "x"], ["get", "set"], ["get", "SET"], ["get"], ["get", "x", "y"]];
+  for (const words of bad) {
+    const args = ["--port", "0", "--save", "", "--rename-command", ...words];
+    const redino = await run(...args);
+    const redis = await new Deno.Command("redis-server", { args }).output();
+    assertEquals(redino.code, 1);
+    assertEquals(lastLine(redino.err), lastLine(decoder.decode(redis.stderr)));
+  }
+  const unusual = await run("--port", "0", "--rename-command", "config|get", "x");
+  assertStringIncludes(unusual.err, "No such command in rename-command");
+});
+
+function lastLine(text: string): string | undefined {
+  return text.trimEnd().split("\n").at(-1);
+}

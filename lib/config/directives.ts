@@ -36,7 +36,7 @@ export const NAMES_AND_ALIASES: ReadonlyMap<string, DirectiveName> = NAMES;
 /** What a row says that stands in the file alone, and is no value. */
 export const FILE_ONLY: Readonly<Record<string, string>> = {
   "include": "reads other files, by a path or a pattern",
-  "user": "defines an ACL user",
+  "user": "defines an ACL user: without effect, there are none",
   "rename-command": 'gives a command another name, or with "" none',
   "loadmodule": "modules cannot be loaded; the server refuses to start",
 };

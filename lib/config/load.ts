@@ -67,7 +67,7 @@ export function loadConfig(argv: readonly string[], readStdin: () => string): La
 }
 
 /** The refusal of a configuration's line, in the shape in which Redis prints it. */
-function lineError(lineNumber: number, line: string, reason: string): ConfigError {
+export function lineError(lineNumber: number, line: string, reason: string): ConfigError {
   return fatal(
     `Reading the configuration file, at line ${lineNumber}\n>>> '${line}'\n${reason}`,
   );
@@ -208,6 +208,11 @@ function checkTogether(config: Config): void {
 function warningsOf(config: Config): string[] {
   const { values } = config;
   const warnings: string[] = [];
+  if (config.fileOnly.some(({ directive }) => directive === "user")) {
+    warnings.push(
+      "user has no effect: there are no ACL users, and no password but requirepass's.",
+    );
+  }
   if (values.daemonize || values.supervised !== "no") {
     warnings.push(
       "daemonize and supervised have no effect: the server stays in the foreground.",

@@ -84,22 +84,53 @@ function flagBits(names: readonly FlagName[]): number {
 }
 
 const SLOTS = 2048;
-/** No command's name is longer, so a longer one need not be read. */
-const LONGEST_NAME = 32;
 
 /** All commands, found by the bytes of their name without making a string. */
 export class CommandTable {
-  readonly all: readonly Command[];
-  #slots: (Command | undefined)[] = new Array(SLOTS).fill(undefined);
+  /** By the names that they are called by, in lower case. */
+  readonly #byName: Map<string, Command>;
+  /** The same for the hot path: commands and their names by hash. */
+  #slots: (Command | undefined)[] = [];
+  #names: string[] = [];
+  /** No name is longer, so a longer one need not be read. */
+  #longestName = 0;
 
   constructor(specs: readonly CommandSpec[]) {
-    this.all = specs.map((spec) => new Command(spec));
-    for (const command of this.all) {
-      const { name } = command.spec;
+    this.#byName = new Map(specs.map((spec) => [spec.name, new Command(spec)]));
+    this.#index();
+  }
+
+  get all(): readonly Command[] {
+    return [...this.#byName.values()];
+  }
+
+  /**
+   * `rename-command`: the command answers to `newName` alone, or to no name if that is empty. Both come
+   * as Latin-1. Returns why not, in Redis's words.
+   */
+  rename(name: string, newName: string): string | undefined {
+    const known = asciiLower(name);
+    const wanted = asciiLower(newName);
+    const command = this.#byName.get(known);
+    if (command === undefined) return "No such command in rename-command";
+    if (wanted !== known && this.#byName.has(wanted)) return "Target command name already exists";
+    this.#byName.delete(known);
+    if (wanted !== "") this.#byName.set(wanted, command);
+    this.#index();
+    return undefined;
+  }
+
+  #index(): void {
+    this.#slots = new Array(SLOTS).fill(undefined);
+    this.#names = new Array(SLOTS).fill("");
+    this.#longestName = 0;
+    for (const [name, command] of this.#byName) {
       let slot = 0;
       for (let i = 0; i < name.length; i++) slot = mix(slot, name.charCodeAt(i));
       while (this.#slots[slot] !== undefined) slot = (slot + 1) % SLOTS;
       this.#slots[slot] = command;
+      this.#names[slot] = name;
+      this.#longestName = Math.max(this.#longestName, name.length);
     }
   }
 
@@ -108,12 +139,12 @@ export class CommandTable {
     const { buf } = args;
     const off = args.off(0);
     const len = args.len(0);
-    if (len > LONGEST_NAME) return undefined;
+    if (len > this.#longestName) return undefined;
     let slot = 0;
     for (let i = off; i < off + len; i++) slot = mix(slot, buf[i]!);
     for (;; slot = (slot + 1) % SLOTS) {
       const command = this.#slots[slot];
-      if (command === undefined || isName(command.fullName, buf, off, len)) return command;
+      if (command === undefined || isName(this.#names[slot]!, buf, off, len)) return command;
     }
   }
 
@@ -121,7 +152,7 @@ export class CommandTable {
   named(fullName: string): Command | undefined {
     const [name, sub, beyond] = fullName.toLowerCase().split("|");
     if (beyond !== undefined) return undefined;
-    const command = this.all.find(({ spec }) => spec.name === name);
+    const command = this.#byName.get(name!);
     return sub === undefined ? command : command?.subcommands.get(sub);
   }
 
@@ -133,12 +164,12 @@ export class CommandTable {
     const sub = command.subcommands.get(args.text(1).toLowerCase());
     if (sub !== undefined) return sub;
     const name = cString(args.text(1)).slice(0, ECHOED_NAME);
-    return `ERR unknown subcommand '${name}'. Try ${command.spec.name.toUpperCase()} HELP.`;
+    return `ERR unknown subcommand '${name}'. Try ${args.text(0).toUpperCase()} HELP.`;
   }
 
   /** Commands and subcommands. */
   *everything(): Generator<Command> {
-    for (const command of this.all) {
+    for (const command of this.#byName.values()) {
       yield command;
       yield* command.subcommands.values();
     }
@@ -148,6 +179,11 @@ export class CommandTable {
 /** One step of a name's hash, blind to case. */
 function mix(hash: number, byte: number): number {
   return (hash * 31 + (byte | 0x20)) & (SLOTS - 1);
+}
+
+/** As Redis compares names: other letters than ASCII's have no case. */
+function asciiLower(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
 }
 
 function isName(name: string, buf: Uint8Array, off: number, len: number): boolean {
