@@ -11,9 +11,10 @@ import { systemErrorText } from "../config/special_kinds.ts";
 import { REDIS_VERSION } from "../config/version.ts";
 import type { Database } from "../store/database.ts";
 import type { DatabaseContext } from "../store/database_context.ts";
-import { loadFile, type LoadLog, RdbError, RdbLoader } from "./rdb_loader.ts";
+import { loadFile, type LoadLog, LoadPace, RdbError, RdbLoader } from "./rdb_loader.ts";
 import { RdbFile, removeLeftovers, SaveError } from "./rdb_file.ts";
 import {
+  delayedPace,
   letOthersRun,
   Snapshot,
   type SnapshotOptions,
@@ -107,7 +108,7 @@ export class Persistence {
   #lastTrySeconds = 0;
   /** Aborted when the server closes. */
   readonly #stop = new AbortController();
-  readonly #pace: SnapshotPace = { ...USUAL_PACE, rest: () => this.#rest() };
+  readonly #usualPace: SnapshotPace = { ...USUAL_PACE, rest: () => this.#rest() };
   /** Commands that had run when the snapshot last rested. */
   #commandsSeen = 0;
 
@@ -168,7 +169,7 @@ export class Persistence {
       await this.#run("disk", async (snapshot, signal) => {
         const file = this.#beginFile();
         try {
-          await snapshot.write((chunks) => file.write(chunks), signal, this.#pace);
+          await snapshot.write((chunks) => file.write(chunks), signal, this.#pace());
           await file.complete(signal);
         } catch (error) {
           await file.discard();
@@ -200,7 +201,7 @@ export class Persistence {
    */
   runSnapshot(sink: SnapshotSink, signal: AbortSignal): Promise<void> {
     return this.#run("socket", (snapshot, own) => {
-      return snapshot.write(sink, AbortSignal.any([own, signal]), this.#pace);
+      return snapshot.write(sink, AbortSignal.any([own, signal]), this.#pace());
     });
   }
 
@@ -300,6 +301,12 @@ export class Persistence {
     };
   }
 
+  /** `rdb-key-save-delay` makes snapshots slow, so that something can be seen to happen meanwhile. */
+  #pace(): SnapshotPace {
+    const delayUs = this.#host.config.values["rdb-key-save-delay"];
+    return delayUs > 0 ? delayedPace(delayUs) : this.#usualPace;
+  }
+
   #beginFile(): RdbFile {
     const { values } = this.#host.config;
     return RdbFile.begin(values.dir, values.dbfilename, values["rdb-save-incremental-fsync"]);
@@ -332,7 +339,8 @@ export class Persistence {
    * LoadError.
    */
   async loadAtStart(): Promise<boolean> {
-    const { config: { values: { dir, dbfilename } }, log, time } = this.#host;
+    const { config: { values }, log, time } = this.#host;
+    const { dir, dbfilename } = values;
     removeLeftovers(dir);
     const file = openFile(dir, dbfilename);
     if (file === undefined) return true;
@@ -349,7 +357,8 @@ export class Persistence {
     try {
       const loader = this.#loader(loading.totalBytes, false);
       let toldMs = startMs;
-      await loadFile(file, loader, this.#stop.signal, (bytes) => {
+      const { signal } = this.#stop;
+      await loadFile(file, loader, new LoadPace(values, signal), signal, (bytes) => {
         this.noteLoaded(loader, bytes);
         const nowMs = performance.now();
         if (nowMs - toldMs < PROGRESS_MS) return;

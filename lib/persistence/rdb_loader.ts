@@ -362,6 +362,43 @@ export class RdbLoader {
   }
 }
 
+/** The directives that make loading slow, so that something can be seen to happen meanwhile. */
+export interface LoadDelays {
+  /** Microseconds that each key takes. */
+  readonly "key-load-delay": number;
+  readonly "loading-process-events-interval-bytes": number;
+}
+
+/** How fast data are loaded. */
+export class LoadPace {
+  readonly #delays: LoadDelays;
+  readonly #signal: AbortSignal;
+  /** Keys for which it has waited, and milliseconds that are still to be waited. */
+  #keys = 0;
+  #owedMs = 0;
+
+  /** `delays` may change meanwhile; `signal` ends waiting. */
+  constructor(delays: LoadDelays, signal: AbortSignal) {
+    this.#delays = delays;
+    this.#signal = signal;
+  }
+
+  /** Bytes to load at once, at the most. */
+  get pieceBytes(): number {
+    return Math.min(LOAD_BYTES, this.#delays["loading-process-events-interval-bytes"]);
+  }
+
+  /** Waits as long as the keys take that were loaded since the last call. */
+  async delay({ keysLoaded }: RdbLoader): Promise<void> {
+    this.#owedMs += (keysLoaded - this.#keys) * Math.max(0, this.#delays["key-load-delay"]) / 1000;
+    this.#keys = keysLoaded;
+    // A timer takes a millisecond at least.
+    if (this.#owedMs < 1) return;
+    await letOthersRun(this.#owedMs, this.#signal);
+    this.#owedMs = 0;
+  }
+}
+
 /**
  * Loads a file to its end while others run from time to time; `onLoaded` is told the length of each
  * piece. Throws RdbError, what reading throws and, where `signal` ends it, the signal's reason.
@@ -369,10 +406,11 @@ export class RdbLoader {
 export async function loadFile(
   file: Deno.FsFile,
   loader: RdbLoader,
+  pace: LoadPace,
   signal: AbortSignal,
   onLoaded: (bytes: number) => void,
 ): Promise<void> {
-  const piece = new Uint8Array(LOAD_BYTES);
+  const piece = new Uint8Array(pace.pieceBytes);
   let restedMs = performance.now();
   while (!loader.done) {
     const count = await file.read(piece);
@@ -380,6 +418,7 @@ export async function loadFile(
     if (count === null) break;
     loader.push(piece.subarray(0, count));
     onLoaded(count);
+    await pace.delay(loader);
     if (performance.now() - restedMs >= LOAD_MS) {
       await letOthersRun(0);
       signal.throwIfAborted();

@@ -46,8 +46,8 @@ export interface SnapshotPace {
   readonly sliceMs: number;
   /** The clock is read after so many entries. */
   readonly entriesAtOnce: number;
-  /** Lets others run between two slices. */
-  rest(): Promise<void>;
+  /** Lets others run after a slice in which so many entries were written; shorter where `signal` comes. */
+  rest(entries: number, signal?: AbortSignal): Promise<void>;
 }
 
 export const USUAL_PACE: SnapshotPace = {
@@ -56,12 +56,31 @@ export const USUAL_PACE: SnapshotPace = {
   rest: () => letOthersRun(0),
 };
 
+/** The pace at which each entry takes so many microseconds, however fast it is written. */
+export function delayedPace(entryUs: number): SnapshotPace {
+  return {
+    sliceMs: 0,
+    // A timer takes a millisecond at least.
+    entriesAtOnce: Math.ceil(1000 / entryUs),
+    rest: (entries, signal) => letOthersRun(entries * entryUs / 1000, signal),
+  };
+}
+
 /**
- * Lets what is due run, for so many milliseconds at least. A timer, though it takes one to two itself:
- * between two callbacks of setImmediate Deno looks at no socket.
+ * Lets what is due run, for so many milliseconds at least unless `signal` ends it. A timer, though it
+ * takes one to two itself: between two callbacks of setImmediate Deno looks at no socket.
  */
-export function letOthersRun(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
+export function letOthersRun(ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal?.aborted) return resolve();
+    const end = () => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", end);
+      resolve();
+    };
+    const timer = setTimeout(end, ms);
+    signal?.addEventListener("abort", end);
+  });
 }
 
 /** References of 32 bits that are marked, in pages of 16 KiB that are made when needed. */
@@ -193,12 +212,14 @@ export class Snapshot {
     try {
       for (;;) {
         signal?.throwIfAborted();
+        const before = this.keysOut;
         const done = this.#slice(pace);
+        const written = this.keysOut - before;
         if (this.#failed) throw this.#error;
         if (done) output.finish();
         if (done || output.bytes >= SINK_BYTES) await sink(output.take());
         if (done) return;
-        await pace.rest();
+        await pace.rest(written, signal);
       }
     } finally {
       this.end();

@@ -9,7 +9,7 @@
  */
 import { join } from "node:path";
 import { RdbFile } from "../persistence/rdb_file.ts";
-import { loadFile, RdbLoader } from "../persistence/rdb_loader.ts";
+import { loadFile, LoadPace, RdbLoader } from "../persistence/rdb_loader.ts";
 import type { Server } from "../server/server.ts";
 import { Database } from "../store/database.ts";
 import type { FullAnswer } from "./handshake.ts";
@@ -106,7 +106,7 @@ export class SyncLoad {
     using file = await Deno.open(path);
     const { size } = await file.stat();
     const loader = this.#loader(this.#server.dbs, size);
-    await loadFile(file, loader, this.#signal, (bytes) => {
+    await loadFile(file, loader, this.#pace(), this.#signal, (bytes) => {
       this.#server.persistence.noteLoaded(loader, bytes);
     });
     return loader;
@@ -147,9 +147,16 @@ export class SyncLoad {
     framing: Framing,
     loader: RdbLoader,
   ): Promise<RdbLoader> {
-    await receiveRdb(socket, framing, (bytes) => {
-      this.readBytes += bytes.length;
-      this.#push(loader, bytes);
+    const pace = this.#pace();
+    const { pieceBytes } = pace;
+    await receiveRdb(socket, framing, async (bytes) => {
+      for (let at = 0; at < bytes.length; at += pieceBytes) {
+        const piece = bytes.subarray(at, at + pieceBytes);
+        this.readBytes += piece.length;
+        this.#push(loader, piece);
+        await pace.delay(loader);
+        this.#signal.throwIfAborted();
+      }
     });
     loader.finish();
     this.#signal.throwIfAborted();
@@ -207,6 +214,10 @@ export class SyncLoad {
       verifyChecksum: values.rdbchecksum,
       ...(fileBytes > 0 ? { fileBytes } : {}),
     });
+  }
+
+  #pace(): LoadPace {
+    return new LoadPace(this.#server.config.values, this.#signal);
   }
 
   #push(loader: RdbLoader, bytes: Uint8Array): void {

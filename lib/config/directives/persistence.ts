@@ -16,17 +16,10 @@ export const PERSISTENCE = {
   "rdbchecksum": yesNo(true, { immutable: true }),
   "rdb-del-sync-files": yesNo(false),
   "rdb-save-incremental-fsync": yesNo(true),
-  "rdb-key-save-delay": integer(0, -(2 ** 31), INT_MAX, {
-    hidden: true,
-    accepted: "for Redis's own tests",
-  }),
-  "key-load-delay": integer(0, -(2 ** 31), INT_MAX, {
-    hidden: true,
-    accepted: "for Redis's own tests",
-  }),
+  "rdb-key-save-delay": integer(0, -(2 ** 31), INT_MAX, { hidden: true }),
+  "key-load-delay": integer(0, -(2 ** 31), INT_MAX, { hidden: true }),
   "loading-process-events-interval-bytes": memory(2 * 1024 * 1024, 1024, INT_MAX, {
     hidden: true,
-    accepted: "for Redis's own tests",
   }),
   "sanitize-dump-payload": oneOf(["no", "yes", "clients"], "no", {
     accepted: "payloads are always checked",
