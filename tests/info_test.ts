@@ -107,7 +107,7 @@ redisTest("INFO commandstats counts calls, rejections and failures as Redis does
   await using pair = await startPair({ config: {} });
   const counts = (reply: Reply) =>
     text(reply).split("\r\n").filter((line) =>
-      /^cmdstat_(get|set|object\|encoding|dbsize):/.test(line)
+      /^cmdstat_(get|set|object\|encoding|dbsize|exec|lpush):/.test(line)
     )
       .map((line) => line.replace(/usec=.*?,usec_per_call=.*?,/, "")).sort().join("\n");
   await compare(pair, [
@@ -118,6 +118,15 @@ redisTest("INFO commandstats counts calls, rejections and failures as Redis does
     ["GET"],
     ["OBJECT", "ENCODING", "a"],
     ["DBSIZE", "x"],
+    ["EXEC"],
+    ["MULTI"],
+    ["SET", "a"],
+    ["EXEC"],
+    // What failed is the inner command, not EXEC.
+    ["MULTI"],
+    ["LPUSH", "a", "1"],
+    ["GET", "a"],
+    ["EXEC"],
     { command: ["INFO", "commandstats"], view: counts },
   ]);
 });

@@ -86,6 +86,8 @@ export class Router {
   readonly #called: Command[] = [];
   #calledCount = 0;
   #batchCalls = 0;
+  /** How many errors the current client's replies hold that are counted with their command. */
+  #errors = 0;
   /** Bytes that commands with `cost_in_reply` have replied since the clock was read. */
   #replied = 0;
   /** Where the time of the batch that is not accounted for begins: performance.now(). */
@@ -255,7 +257,7 @@ export class Router {
   /** Runs one command for a client, with its statistics. */
   #call(client: Client, command: Command, args: Args): void {
     const { reply } = client;
-    const errors = reply.errors;
+    this.#errors = reply.errors;
     const written = reply.bytes;
     this.#server.stats.commands++;
     const { timesEachCommand } = this.#server;
@@ -287,7 +289,9 @@ export class Router {
       this.#server.stats.commands--;
       return;
     }
-    if (reply.errors !== errors) command.failed++;
+    // Not EXEC, where a command of the transaction has failed.
+    if (reply.errors !== this.#errors) command.failed++;
+    this.#errors = reply.errors;
     if (command.batchCalls++ === 0) this.#called[this.#calledCount++] = command;
     this.#batchCalls++;
     if (command.timedByReply) this.#replied += reply.bytes - written;
