@@ -1,4 +1,7 @@
-/** MULTI, EXEC, DISCARD and their queue, held against the real server; WATCH is in watch_test.ts. */
+/**
+ * MULTI, EXEC, DISCARD and their queue, held against the real server; what breaks WATCH is in
+ * watch_test.ts.
+ */
 import { assert, assertEquals } from "@std/assert";
 import { serve } from "../lib/mod.ts";
 import { type Command, compare, startPair } from "./support/differential.ts";
@@ -7,6 +10,7 @@ import { encodeCommand, type Reply, RespClient, show } from "./support/resp_clie
 import { redisTest } from "./support/skip.ts";
 
 const PROTOCOLS = [2, 3] as const;
+const BINARY = Uint8Array.of(0, 255, 13, 10, 58, 36);
 const ABORTED = "-EXECABORT Transaction discarded because of previous errors.";
 
 /** The same commands to both, by one client, in both protocols. */
@@ -39,6 +43,14 @@ sameTest("EXEC runs what was queued and answers with all replies", [
   ["EXEC"],
   ["GET", "a"],
   ["EXEC"],
+  ["multi"],
+  ["SET", BINARY, BINARY],
+  ["GET", BINARY],
+  ["MGET", BINARY, "missing"],
+  ["LPUSH", BINARY, "x"],
+  ["INCR", BINARY],
+  ["exec"],
+  ["GET", BINARY],
 ]);
 
 sameTest("EXEC of nothing is an empty array", [["MULTI"], ["EXEC"], ["MULTI"], ["EXEC"]]);
@@ -83,28 +95,44 @@ sameTest("a nested MULTI and a refused WATCH leave the transaction alone, arity 
   ["MULTI", "x"],
   ["EXEC"],
   ["MULTI"],
+  ["SET", "a", "1"],
   ["EXEC", "x"],
   ["EXEC"],
+  ["EXISTS", "a"],
   ["MULTI"],
   ["WATCH"],
   ["EXEC"],
 ]);
 
-for (
-  const [what, command] of [
-    ["an unknown command", ["NOSUCH", "a"]],
-    ["an unknown subcommand", ["OBJECT", "NOSUCH", "a"]],
-    ["too few arguments", ["SET", "a"]],
-    ["too many arguments", ["GET", "a", "b"]],
-    ["a container without its subcommand", ["CONFIG"]],
-    ["a subcommand's arity", ["OBJECT", "ENCODING"]],
-  ] as const
-) {
-  sameTest(`${what} while queueing lets EXEC abort`, [
+/** Refused before they are run: for their name, their subcommand or how many arguments they have. */
+const REFUSED: readonly Command[] = [
+  ["NOSUCH"],
+  ["NOSUCH", "a"],
+  ["NOSUCH", "a", "b"],
+  ["OBJECT", "NOSUCH", "a"],
+  ["CLIENT", "NOSUCH"],
+  ["SET", "a"],
+  ["GET"],
+  ["GET", "a", "b"],
+  ["CONFIG"],
+  ["CLIENT"],
+  ["OBJECT", "ENCODING"],
+  ["CLIENT", "ID", "x"],
+  ["MULTI", "x"],
+  ["DISCARD", "x"],
+  ["WATCH"],
+  ["UNWATCH", "x"],
+];
+
+sameTest(
+  "EXEC aborts when a command was refused while queueing, and the next transaction does not",
+  REFUSED.flatMap((command) => [
+    ["DEL", "a"],
     ["MULTI"],
     ["SET", "a", "1"],
     command,
     ["SET", "a", "2"],
+    ["EXEC"],
     ["EXEC"],
     ["GET", "a"],
     ["MULTI"],
@@ -115,8 +143,10 @@ for (
     command,
     ["DISCARD"],
     ["EXEC"],
-  ]);
-}
+    ["MULTI"],
+    ["EXEC"],
+  ]),
+);
 
 sameTest("an aborted EXEC forgets the watched keys", [
   ["WATCH", "a"],
@@ -135,6 +165,9 @@ sameTest("an abort is told before a broken WATCH", [
   ["MULTI"],
   ["NOSUCH"],
   ["EXEC"],
+  ["MULTI"],
+  ["PING"],
+  ["EXEC"],
 ]);
 
 sameTest("errors at run time leave the other commands done", [
@@ -146,11 +179,15 @@ sameTest("errors at run time leave the other commands done", [
   ["LPUSH", "text", "a"],
   ["GET", "list"],
   ["SET", "a", "2", "NX", "XX"],
+  ["SET", "a", "2", "NOSUCH"],
   ["SET", "a", "2", "EX", "nan"],
   ["INCRBY", "a", "9223372036854775807"],
   ["SELECT", "100"],
   ["RENAME", "none", "other"],
+  ["CLIENT", "KILL", "ID", "abc"],
+  ["AUTH", "x"],
   ["INCR", "a"],
+  ["APPEND", "text", "!"],
   ["EXEC"],
   ["MGET", "a", "text"],
   ["LRANGE", "list", "0", "-1"],
@@ -206,6 +243,13 @@ sameTest("UNWATCH, EXEC and DISCARD forget the watched keys", [
   ["MULTI"],
   ["PING"],
   ["EXEC"],
+  ["WATCH", "a"],
+  ["SET", "a", "5"],
+  ["MULTI"],
+  ["DISCARD"],
+  ["MULTI"],
+  ["PING"],
+  ["EXEC"],
 ]);
 
 sameTest("UNWATCH inside a transaction is queued and comes too late", [
@@ -248,17 +292,39 @@ sameTest("SELECT within EXEC holds for what follows, and afterwards", [
   ["DBSIZE"],
   ["SELECT", "0"],
   ["GET", "a"],
+  ["MULTI"],
+  ["SELECT", "1"],
+  ["DISCARD"],
+  ["GET", "a"],
 ]);
 
-sameTest("HELLO in a transaction changes the replies after it", [
-  ["HSET", "h", "f", "v"],
-  ["MULTI"],
-  ["HGETALL", "h"],
-  ["GET", "none"],
-  ["HELLO", "5"],
-  ["HGETALL", "h"],
-  ["EXEC"],
-]);
+for (const protocol of PROTOCOLS) {
+  redisTest(
+    `HELLO within a transaction changes the replies after it (from RESP${protocol})`,
+    async () => {
+      await using pair = await startPair({ protocol });
+      await compare(pair, [
+        ["HSET", "h", "f", "v"],
+        ["MULTI"],
+        ["HGETALL", "h"],
+        ["HELLO", "3", "NOSUCH"],
+        ["HELLO", "9"],
+        ["HELLO", protocol === 2 ? "3" : "2"],
+        ["HGETALL", "h"],
+        ["GET", "none"],
+        {
+          command: ["EXEC"],
+          view: (reply) => {
+            assert(reply.type === "array");
+            // HELLO tells the version and the client's number.
+            return reply.items.filter((_, i) => i !== 3).map(show).join(" ");
+          },
+        },
+        ["HGETALL", "h"],
+      ]);
+    },
+  );
+}
 
 sameTest("blocking commands in EXEC answer at once", [
   ["RPUSH", "l", "a", "b", "c", "d"],
@@ -280,8 +346,12 @@ sameTest("blocking commands in EXEC answer at once", [
   ["BZMPOP", "0", "1", "none", "MIN"],
   ["BLPOP", "none", "-1"],
   ["BLPOP", "none", "nan"],
+  ["BZPOPMIN", "none", "0"],
+  ["XREAD", "BLOCK", "0", "STREAMS", "stream", "$"],
+  ["RPUSH", "new", "a"],
+  ["BLPOP", "new", "0"],
   ["EXEC"],
-  ["EXISTS", "l", "m", "z"],
+  ["EXISTS", "l", "m", "z", "new"],
 ]);
 
 redisTest("CLIENT REPLY inside EXEC silences what follows", async () => {
@@ -379,6 +449,33 @@ function joined(commands: readonly Command[]): Uint8Array {
   return bytes;
 }
 
+redisTest(
+  "inline commands and QUIT in a transaction are answered alike whole and byte by byte",
+  async () => {
+    await using pair = await startPair();
+    const script =
+      "MULTI\r\nSET k 1\r\nINCR k\r\nEXEC\r\nWATCH k\r\nSET k 5\r\nMULTI\r\nINCR k\r\n" +
+      "EXEC\r\nGET k\r\nMULTI\r\nGET k\r\nNOSUCH\r\nEXEC\r\nMULTI\r\nQUIT\r\n";
+    using whole = await pair.connect();
+    using pieces = await pair.connect();
+    await whole.redis.write(script);
+    await whole.redino.write(script);
+    const expected = await whole.redis.readToEnd();
+    assertEquals(await whole.redino.readToEnd(), expected);
+    for (const byte of script) await pieces.redino.write(byte);
+    assertEquals(await pieces.redino.readToEnd(), expected);
+  },
+);
+
+redisTest("a transaction is one client's own", async () => {
+  await using pair = await startPair();
+  using other = await pair.connect();
+  await compare(pair, [["MULTI"], ["SET", "k", "v"]]);
+  await compare(other, [["EXISTS", "k"], ["EXEC"], ["MULTI"], ["GET", "k"]]);
+  await compare(pair, [["EXEC"]]);
+  await compare(other, [["EXEC"]]);
+});
+
 Deno.test("a transaction of 10,000 commands runs whole, and between no other's commands", async () => {
   const COUNT = 10_000;
   await using server = await serve({ port: 0 });
@@ -407,28 +504,24 @@ function integers(reply: Reply): number[] {
   });
 }
 
-redisTest("a transaction wakes those who wait when it is over, and only then", () =>
-  wakes([
-    ["MULTI"],
-    ["RPUSH", "l", "a", "b"],
-    ["LRANGE", "l", "0", "-1"],
-    ["LPOP", "l"],
-    ["EXEC"],
-    ["LRANGE", "l", "0", "-1"],
-  ], '["l" "b"]'));
-
-/** Compares the commands while another client waits for `l`, and what that client gets. */
-async function wakes(commands: readonly Command[], got: string): Promise<void> {
+redisTest("a transaction wakes those who wait when it is over, and only then", async () => {
   await using pair = await startPair();
   using waiting = await pair.connect();
   await Promise.all([waiting.redis, waiting.redino].map((client) => client.post("BLPOP", "l", 0)));
   for (const client of [pair.redis, pair.redino]) {
     await eventually(async () => /blocked_clients:1\b/.test(await client.ask("INFO", "clients")));
   }
-  await compare(pair, commands);
-  assertEquals(show(await waiting.redis.read()), got);
-  assertEquals(show(await waiting.redino.read()), got);
-}
+  await compare(pair, [
+    ["MULTI"],
+    ["RPUSH", "l", "a", "b"],
+    ["LRANGE", "l", "0", "-1"],
+    ["LPOP", "l"],
+    ["EXEC"],
+    ["LRANGE", "l", "0", "-1"],
+  ]);
+  assertEquals(show(await waiting.redis.read()), '["l" "b"]');
+  assertEquals(show(await waiting.redino.read()), '["l" "b"]');
+});
 
 redisTest("CLIENT LIST tells the length of a queue and the number of watched keys", async () => {
   await using pair = await startPair();
@@ -460,7 +553,7 @@ redisTest("a full memory refuses what is queued, or EXEC if it fills later", asy
   ]);
   using other = await pair.connect();
   await compare(other, [["CONFIG", "SET", "maxmemory", "1"]]);
-  await compare(pair, [["EXEC"], ["EXEC"], ["GET", "a"]]);
+  await compare(pair, [["EXEC"], ["EXEC"], ["GET", "a"], ["MULTI"], ["GET", "a"], ["EXEC"]]);
 });
 
 redisTest("CLIENT PAUSE WRITE halts EXEC where writes are queued, and only there", async () => {
@@ -477,4 +570,30 @@ redisTest("CLIENT PAUSE WRITE halts EXEC where writes are queued, and only there
     assertEquals(show(await client.read()), "[+OK]");
   }
   await compare(third, [["GET", "a"]]);
+});
+
+redisTest("CLIENT KILL of oneself in a transaction closes when EXEC has answered", async () => {
+  await using pair = await startPair();
+  using other = await pair.connect();
+  for (const side of ["redis", "redino"] as const) {
+    const id = (await other[side].ask("CLIENT", "ID")).slice(1);
+    await other[side].ask("MULTI");
+    await other[side].ask("CLIENT", "KILL", "ID", id, "SKIPME", "no");
+    await other[side].ask("SET", "k", "v");
+    await other[side].post("EXEC");
+    await other[side].readToEnd();
+  }
+  await compare(pair, [["GET", "k"]]);
+});
+
+Deno.test("a transaction larger than client-query-buffer-limit closes its connection", async () => {
+  await using server = await serve({ port: 0, "client-query-buffer-limit": "1mb" });
+  using client = await RespClient.connect(server.port);
+  using other = await RespClient.connect(server.port);
+  await client.ask("MULTI");
+  const value = new Uint8Array(100_000);
+  for (let i = 0; i < 10; i++) assertEquals(await client.ask("SET", "k", value), "+QUEUED");
+  await client.post("SET", "k", value);
+  assertEquals(await client.readToEnd(), new Uint8Array(0));
+  assertEquals(await other.ask("EXISTS", "k"), ":0");
 });

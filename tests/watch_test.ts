@@ -70,6 +70,7 @@ for (
     ["GETDEL", [["SET", "k", "1"]], [["GETDEL", "k"]]],
     ["GETEX with a time", [["SET", "k", "1"]], [["GETEX", "k", "EX", "100"]]],
     ["EXPIRE", [["SET", "k", "1"]], [["EXPIRE", "k", "100"]]],
+    ["EXPIRE at once", [["SET", "k", "1"]], [["EXPIRE", "k", "0"]]],
     ["EXPIRE in the past", [["SET", "k", "1"]], [["EXPIRE", "k", "-1"]]],
     ["PERSIST", [["SET", "k", "1", "EX", "100"]], [["PERSIST", "k"]]],
     ["RENAME of it", [["SET", "k", "1"]], [["RENAME", "k", "x"]]],
@@ -80,6 +81,12 @@ for (
     ["FLUSHALL from another database", [["SET", "k", "1"]], [["SELECT", "4"], ["FLUSHALL"]]],
     ["FLUSHDB", [["SET", "k", "1"]], [["FLUSHDB", "ASYNC"]]],
     ["SWAPDB", [["SET", "k", "1"]], [["SWAPDB", "0", "5"]]],
+    ["SWAPDB, named the other way round", [["SET", "k", "1"]], [["SWAPDB", "5", "0"]]],
+    [
+      "SWAPDB that brings another of its name",
+      [["SELECT", "5"], ["SET", "k", "1"], ["SELECT", "0"], ["SET", "k", "1"]],
+      [["SWAPDB", "0", "5"]],
+    ],
     ["SWAPDB that brings it", [], [["SELECT", "5"], ["SET", "k", "1"], ["SWAPDB", "5", "0"]]],
     ["INCR", [["SET", "k", "1"]], [["INCR", "k"]]],
     ["APPEND of nothing", [["SET", "k", "1"]], [["APPEND", "k", ""]]],
@@ -88,11 +95,13 @@ for (
     ["RPUSH", [], [["RPUSH", "k", "a"]]],
     ["LPOP of the last element", [["RPUSH", "k", "a"]], [["LPOP", "k"]]],
     ["SADD", [], [["SADD", "k", "a"]]],
+    ["SADD of another member", [["SADD", "k", "a"]], [["SADD", "k", "b"]]],
     ["SREM", [["SADD", "k", "a", "b"]], [["SREM", "k", "a"]]],
     ["SMOVE onto it", [["SADD", "a", "x"]], [["SMOVE", "a", "k", "x"]]],
     ["SINTERSTORE of nothing", [["SET", "k", "1"]], [["SINTERSTORE", "k", "x", "y"]]],
     ["HSET to the same", [["HSET", "k", "f", "v"]], [["HSET", "k", "f", "v"]]],
     ["HDEL", [["HSET", "k", "f", "v", "g", "w"]], [["HDEL", "k", "f"]]],
+    ["HDEL of the last field", [["HSET", "k", "f", "v"]], [["HDEL", "k", "f"]]],
     ["ZADD", [], [["ZADD", "k", "1", "a"]]],
     ["ZREM", [["ZADD", "k", "1", "a", "2", "b"]], [["ZREM", "k", "a"]]],
     ["PFADD", [], [["PFADD", "k", "a"]]],
@@ -116,6 +125,8 @@ for (
     ["SET XX of a missing key", [["SET", "k", "1"]], [["SET", "gone", "2", "XX"]]],
     ["SET NX of an existing key", [["SET", "k", "1"]], [["SET", "k", "2", "NX", "GET"]]],
     ["DEL of a missing key", [["SET", "k", "1"]], [["DEL", "gone"]]],
+    ["GETDEL and LPOP of a missing key", [], [["GETDEL", "gone"], ["LPOP", "gone"]]],
+    ["SINTERSTORE of nothing onto a missing key", [], [["SINTERSTORE", "gone", "x", "y"]]],
     ["EXPIRE of a missing key", [["SET", "k", "1"]], [["EXPIRE", "gone", "100"]]],
     ["EXPIRE whose condition fails", [["SET", "k", "1"]], [["EXPIRE", "k", "100", "XX"]]],
     ["PERSIST of what has no time", [["SET", "k", "1"]], [["PERSIST", "k"]]],
@@ -126,16 +137,22 @@ for (
     ["SREM of no member", [["SADD", "k", "a"]], [["SREM", "k", "b"]]],
     ["HSETNX of a field", [["HSET", "k", "f", "v"]], [["HSETNX", "k", "f", "w"]]],
     ["HDEL of no field", [["HSET", "k", "f", "v"]], [["HDEL", "k", "g"]]],
+    ["ZINCRBY by nothing", [["ZADD", "k", "1", "a"]], [["ZINCRBY", "k", "0", "a"]]],
     ["ZADD of the same", [["ZADD", "k", "1", "a"]], [["ZADD", "k", "1", "a"]]],
     ["ZADD that may not", [["ZADD", "k", "1", "a"]], [["ZADD", "k", "NX", "2", "a"]]],
     ["COPY of it", [["SET", "k", "1"]], [["COPY", "k", "other"]]],
     ["COPY that may not", [["MSET", "k", "1", "a", "2"]], [["COPY", "a", "k"]]],
     ["RENAMENX that may not", [["MSET", "k", "1", "a", "2"]], [["RENAMENX", "a", "k"]]],
     ["MOVE that may not", [["SET", "k", "1"]], [["MOVE", "gone", "1"]]],
-    ["the same key of another database", [["SET", "k", "1"]], [["SELECT", "1"], ["SET", "k", "2"]]],
+    ["the same key of another database", [["SET", "k", "1"]], [["SELECT", "1"], ["SET", "k", "2"], [
+      "DEL",
+      "k",
+    ]]],
+    ["another key", [["SET", "k", "1"]], [["SET", "other", "2"]]],
     ["FLUSHDB of another database", [["SET", "k", "1"]], [["SELECT", "1"], ["FLUSHDB"]]],
     ["FLUSHALL where the keys are missing", [["SET", "a", "1"]], [["FLUSHALL"]]],
     ["SWAPDB where the keys are missing", [["SET", "a", "1"]], [["SWAPDB", "0", "5"]]],
+    ["SWAPDB with itself", [["SET", "k", "1"]], [["SWAPDB", "0", "0"]]],
     ["SWAPDB of others", [["SET", "k", "1"]], [["SWAPDB", "1", "2"]]],
     ["a discarded transaction", [["SET", "k", "1"]], [["MULTI"], ["DEL", "k"], ["DISCARD"]]],
     ["PFADD that changes nothing", [["PFADD", "k", "a"]], [["PFADD", "k", "a"]]],
@@ -184,6 +201,25 @@ redisTest("WATCH tells keys apart by every byte", () =>
     ["a", "MULTI"],
     ["a", "EXEC"],
   ]));
+
+redisTest("WATCH adds to what is watched, and one key is enough to break", async () => {
+  for (
+    const [changed, ...watched] of [
+      ["b", ["a", "b", "a", "c"]],
+      ["a", ["a"], ["b"]],
+      ["b", ["a"], ["b"]],
+      ["c", ["a"], ["b"]],
+    ] as const
+  ) {
+    await converse([
+      ...watched.map((keys): Line => ["a", "WATCH", ...keys]),
+      ["b", "SET", changed, "1"],
+      ["a", "MULTI"],
+      ["a", "PING"],
+      ["a", "EXEC"],
+    ]);
+  }
+});
 
 redisTest("WATCH by several clients breaks for each, and only the first EXEC wins", () =>
   converse([
@@ -303,6 +339,20 @@ redisTest("WATCH of a key that was replaced by an expired one is broken", () =>
     ["a", "PING"],
     ["a", "EXEC"],
   ], { config: {} }));
+
+Deno.test("WATCH breaks when a key expires by the server's clock", async () => {
+  let nowMs = 1_000_000;
+  await using server = await serve({ port: 0, clock: () => nowMs });
+  using client = await RespClient.connect(server.port);
+  for (const [laterMs, answer] of [[999, "[+PONG]"], [1001, "nil*"]] as const) {
+    await client.ask("SET", "k", "v", "PX", 1000);
+    await client.ask("WATCH", "k");
+    nowMs += laterMs;
+    await client.ask("MULTI");
+    await client.ask("PING");
+    assertEquals(await client.ask("EXEC"), answer);
+  }
+});
 
 Deno.test("a client that goes leaves no watch behind, and its queue is never run", async () => {
   await using server = await serve({ port: 0 });
