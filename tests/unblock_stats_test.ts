@@ -5,9 +5,10 @@
 import { assertEquals } from "@std/assert";
 import { serve } from "../lib/mod.ts";
 import { eventually } from "./support/eventually.ts";
+import { RawReplica } from "./support/raw_replica.ts";
 import { startRedis } from "./support/redis.ts";
 import { info } from "./support/replication.ts";
-import { RespClient } from "./support/resp_client.ts";
+import { RespClient, show } from "./support/resp_client.ts";
 import { redisTest, valkeyTest } from "./support/skip.ts";
 
 type Words = readonly string[];
@@ -106,12 +107,19 @@ const GROUP_GOES: readonly [by: readonly Words[], error: string][] = [
   [[["SET", "s", "text"]], "WRONGTYPE"],
 ];
 
+interface Counts {
+  readonly command: string;
+  readonly errors: Readonly<Record<string, string>>;
+  readonly errorReplies: string;
+}
+
 /** What INFO tells when a command has waited and others have done `by`. */
-async function counted(port: number, wait: Wait, by: readonly Words[], time = "0"): Promise<{
-  command: string;
-  errors: Record<string, string>;
-  errorReplies: string;
-}> {
+async function counted(
+  port: number,
+  wait: Wait,
+  by: readonly Words[],
+  time = "0",
+): Promise<Counts> {
   using control = await RespClient.connect(port);
   using waiting = await RespClient.connect(port);
   await control.send("FLUSHALL");
@@ -119,25 +127,30 @@ async function counted(port: number, wait: Wait, by: readonly Words[], time = "0
   const id = (await waiting.ask("CLIENT", "ID")).slice(1);
   await control.send("CONFIG", "RESETSTAT");
   await waiting.post(...wait.command.map((word) => word === "<time>" ? time : word));
-  if (time === "0") {
-    await eventually(async () => (await info(control, "clients")).get("blocked_clients") === "1");
-  }
+  if (time === "0") await someoneWaits(control);
   for (const words of by) {
     const reply = await control.ask(...words.map((word) => word === "<id>" ? id : word));
     assertEquals(reply.startsWith("-"), false, `${words.join(" ")}: ${reply}`);
   }
   await waiting.read();
+  return await countsOf(control, wait.command[0]!);
+}
+
+async function someoneWaits(control: RespClient): Promise<void> {
+  await eventually(async () => (await info(control, "clients")).get("blocked_clients") === "1");
+}
+
+async function countsOf(control: RespClient, command: string): Promise<Counts> {
   const stats = await info(control, "commandstats");
-  const counts = stats.get(`cmdstat_${wait.command[0]!.toLowerCase()}`) ?? "";
-  const errors = await info(control, "errorstats");
+  const counts = stats.get(`cmdstat_${command.toLowerCase()}`) ?? "";
   return {
     command: counts.replace(/usec=.*?,usec_per_call=.*?,/, ""),
-    errors: Object.fromEntries(errors),
+    errors: Object.fromEntries(await info(control, "errorstats")),
     errorReplies: (await info(control, "stats")).get("total_error_replies")!,
   };
 }
 
-function expected(failed: 0 | 1, error?: string): Awaited<ReturnType<typeof counted>> {
+function expected(failed: 0 | 1, error?: string): Counts {
   return {
     command: `calls=1,rejected_calls=0,failed_calls=${failed}`,
     errors: error === undefined ? {} : { [`errorstat_${error}`]: "count=1" },
@@ -161,16 +174,33 @@ async function holdGroupGoes(port: number): Promise<void> {
   }
 }
 
+/** SHUTDOWN waits for replicas; the only call that is counted is the one that ends its wait. */
+async function holdShutdown(port: number): Promise<void> {
+  using _replica = await RawReplica.attach(port);
+  using control = await RespClient.connect(port);
+  using waiting = await RespClient.connect(port);
+  await control.send("SET", "k", "v");
+  await control.send("CONFIG", "RESETSTAT");
+  await waiting.post("SHUTDOWN");
+  await someoneWaits(control);
+  assertEquals(await control.ask("SHUTDOWN", "ABORT"), "+OK");
+  assertEquals(show(await waiting.read()), "-ERR Errors trying to SHUTDOWN. Check logs.");
+  assertEquals(await countsOf(control, "SHUTDOWN"), expected(1, "ERR"));
+}
+
 Deno.test("a command that waited counts as failed where its wait ends in an error", async () => {
-  await using server = await serve({ port: 0 });
+  await using server = await serve({ port: 0, "repl-diskless-sync-delay": 0 });
   await holdEndings(server.port, ENDINGS);
   await holdGroupGoes(server.port);
+  await holdShutdown(server.port);
 });
 
 valkeyTest("Valkey counts commands that waited as Redino does", async () => {
-  await using valkey = await startRedis({ program: "valkey-server" });
+  const args = ["--repl-diskless-sync-delay", "0"];
+  await using valkey = await startRedis({ program: "valkey-server", args });
   await holdEndings(valkey.port, ENDINGS);
   await holdGroupGoes(valkey.port);
+  await holdShutdown(valkey.port);
 });
 
 redisTest("redis-server 7.0 counts most commands that waited as Redino does", async () => {

@@ -102,7 +102,12 @@ export class Shutdown {
     clearInterval(this.#poll);
     this.#waiting = undefined;
     this.#server.pause.release();
-    for (const client of [...this.#clients]) this.#server.blocking.fail(client, FAILED);
+    for (const client of [...this.#clients]) {
+      client.reply.error(FAILED);
+      // As in Redis, that is a failure and no call.
+      client.lastCommand!.failed++;
+      this.#server.blocking.unblock(client);
+    }
   }
 
   #replicasAreReady(): boolean {
