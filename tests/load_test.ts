@@ -10,9 +10,10 @@ import { serve, type ServeOptions } from "../lib/mod.ts";
 import { LoadError } from "../lib/persistence/persistence.ts";
 import { Server } from "../lib/server/server.ts";
 import { eventually } from "./support/eventually.ts";
-import { RdbBuilder, rdbFile } from "./support/rdb.ts";
+import { concat, littleEndian, RdbBuilder, rdbFile } from "./support/rdb.ts";
 import { startRedinoProcess } from "./support/redino_process.ts";
 import { startRedis } from "./support/redis.ts";
+import { info } from "./support/replication.ts";
 import { RespClient } from "./support/resp_client.ts";
 import { redisTest } from "./support/skip.ts";
 
@@ -270,6 +271,51 @@ Deno.test("what a file says of replication is taken if it is an ID, an offset an
     assertEquals(server.persistence.loadedReplication, position);
   }
 });
+
+redisTest(
+  "keys that have expired are counted, and replicas are told of them",
+  async () => {
+    await using stack = new AsyncDisposableStack();
+    const seconds = (time: number) => littleEndian(Math.floor(time / 1000), 4);
+    const past = seconds(Date.now() - 60_000);
+    const keys = new RdbBuilder()
+      .raw(0xfe, 3, 0xfd, past).key(0, "gone").string("v")
+      .raw(0xfd, past).key(0, "gone too").string("v")
+      .raw(0xfd, seconds(Date.now() + 600_000)).key(0, "later").string("v")
+      .raw(0xfe, 1).key(0, "never").string("v");
+    const position = new RdbBuilder()
+      .raw(0xfa).string("repl-stream-db").string("0")
+      .raw(0xfa).string("repl-id").string("f".repeat(40))
+      .raw(0xfa).string("repl-offset").string("1234");
+    const fields = ["rdb_last_load_keys_expired", "rdb_last_load_keys_loaded", "db1", "db3"];
+    // Without a position redis-server counts what it then forgets.
+    const ofStream = ["master_repl_offset", "repl_backlog_histlen"];
+    for (
+      const { records, names } of [
+        { records: [keys], names: fields },
+        { records: [position, keys], names: [...fields, ...ofStream] },
+      ]
+    ) {
+      const dir = await tempDir(stack);
+      await Deno.writeFile(
+        `${dir}/dump.rdb`,
+        rdbFile(10, new RdbBuilder().raw(concat(...records))),
+      );
+      const redino = stack.use(await serve({ port: 0, dir }));
+      const redis = stack.use(await startRedis({ args: ["--dir", dir] }));
+      const told = await Promise.all([redino, redis].map(async ({ port }) => {
+        using client = await RespClient.connect(port);
+        const values = await info(client, "everything");
+        return names.map((name) => `${name} ${values.get(name)?.replace(/,avg_ttl.*/, "")}`);
+      }));
+      assertEquals(told[0], told[1]);
+      assertEquals(told[0]!.slice(0, 2), [
+        "rdb_last_load_keys_expired 2",
+        "rdb_last_load_keys_loaded 2",
+      ]);
+    }
+  },
+);
 
 Deno.test("DEBUG RELOAD keeps what it cannot load from being taken for the data", async () => {
   await using stack = new AsyncDisposableStack();

@@ -51,8 +51,8 @@ export interface LoadLog {
 export interface RdbLoaderOptions {
   readonly dbs: readonly Database[];
   /**
-   * The time, in ms since the epoch: keys that expire before are dropped. They are not if replicas may go
-   * on from where the file stands: they must be told, so those keys go afterwards, as others do …
+   * The time, in ms since the epoch: keys that expire before are dropped. They are loaded if replicas may
+   * go on from where the file stands: they must be told, so whoever loads the file removes them then …
    */
   readonly nowMs: number;
   /** … and not for a replica, which waits for its primary's DEL. */
@@ -250,16 +250,18 @@ export class RdbLoader {
   #loadKey(type: number, input: RdbInput): void {
     const key = this.#key;
     const db = this.#db;
-    const { nowMs } = this.#options;
-    const keepExpired = this.#options.keepExpired || this.aux.has("repl-id");
+    const { keepExpired, nowMs } = this.#options;
     input.string(key);
-    if (!keepExpired && this.#expiryMs !== NO_EXPIRY && this.#expiryMs < nowMs) {
-      this.keysExpired++;
+    const expired = !keepExpired && this.#expiryMs !== NO_EXPIRY && this.#expiryMs < nowMs;
+    if (expired) this.keysExpired++;
+    if (expired && !this.aux.has("repl-id")) {
+      // It is passed over.
     } else if (!this.#reader.read(input, type, db)) {
       this.emptyKeysSkipped++;
       this.#options.log.notice(`Skipping empty key: ${shown(key)}`);
     } else {
       this.#add(db);
+      if (!expired) this.keysLoaded++;
     }
     this.#expiryMs = NO_EXPIRY;
     this.#idleSeconds = -1;
@@ -279,7 +281,6 @@ export class RdbLoader {
       db.remove(old);
     }
     const entry = this.#reader.add(db, buf, off, len, hash, this.#expiryMs);
-    this.keysLoaded++;
     setAccess(db, entry, this.#idleSeconds, this.#frequency);
   }
 

@@ -55,8 +55,15 @@ export function takeRole(server: Server): void {
  * stand; and begins the link, if there is one.
  */
 export function startReplicating(server: Server): void {
-  const { replication, persistence: { loadedReplication: loaded } } = server;
-  if (loaded !== undefined) replication.resume(loaded.id, loaded.offset, loaded.db);
+  const { activeExpiry, dbs, persistence, replication, router } = server;
+  const { loadedReplication: loaded } = persistence;
+  if (loaded !== undefined) {
+    replication.resume(loaded.id, loaded.offset, loaded.db);
+    if (persistence.keysExpired > 0) {
+      activeExpiry.runToEnd(dbs);
+      router.settle();
+    }
+  }
   if (replication.link !== undefined) runLink(server, replication.link);
 }
 

@@ -65,6 +65,11 @@ export class ActiveExpiry {
     this.stalePercent += (percent - this.stalePercent) * NEW_STALE_WEIGHT;
   }
 
+  /** Removes all keys whose time has come, however long it takes. */
+  runToEnd(dbs: readonly Database[]): void {
+    for (const db of dbs) expireNext(db, db.volatileCount);
+  }
+
   /** Goes on with a database's round; returns false if time is up. */
   #walk(
     db: Database,
