@@ -13,7 +13,8 @@ import { type Reply, RespClient, show } from "./support/resp_client.ts";
 import { redisTest } from "./support/skip.ts";
 
 /** Fields of CLIENT LIST whose values are the same for both servers. */
-const SAME_FIELDS = /^(name|flags|db|sub|psub|ssub|multi|events|cmd|user|redir|resp)=/;
+const SAME_FIELDS =
+  /^(name|flags|db|sub|psub|ssub|multi|qbuf|argv-mem|events|cmd|user|redir|resp)=/;
 
 /** CLIENT LIST or INFO, of each line the fields that must be the same. */
 function lines(...command: readonly string[]): Comparison {

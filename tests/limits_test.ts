@@ -243,6 +243,23 @@ Deno.test("a client cut off while its command runs leaves nothing behind that it
   assertEquals(server.gates, 0);
 });
 
+redisTest(
+  "client-output-buffer-limit: nothing is sent of a reply, or of several, beyond it",
+  async () => {
+    await using pair = await startPair({
+      config: { "client-output-buffer-limit": "normal 100000 0 0" },
+    });
+    await compare(pair, [["SET", "k", "x".repeat(60_000)], ["GET", "k"]]);
+    for (const commands of ["MGET k k k\r\n", "GET k\r\n".repeat(3)]) {
+      using greedy = await pair.connect();
+      for (const client of [greedy.redis, greedy.redino]) {
+        await client.write(commands);
+        assertEquals(await client.readToEnd(), new Uint8Array());
+      }
+    }
+  },
+);
+
 Deno.test("client-output-buffer-limit's soft limit cuts off who stays above it", async () => {
   let nowMs = 1_800_000_000_000;
   await using server = await serveOpen({

@@ -1,7 +1,7 @@
 /**
  * What CLIENT LIST, CLIENT INFO and CLIENT KILL know of a client: its type and its line, the fields
  * of Redis 7.2 in their order. Where a field counts Redis's own buffers, it tells of the nearest
- * thing here: the socket's number is the client's id, the query buffer what waits to be run.
+ * thing here: the socket's number is the client's id, the query buffer what runs or waits to be run.
  */
 import type { Client } from "./client.ts";
 import { GATE } from "./gates.ts";
@@ -28,12 +28,15 @@ export function clientInfo(client: Client): string {
   const { nowMs } = client.server.time;
   const unsent = connection.unsentBytes;
   const sending = unsent > reply.bytes;
+  const { router } = client.server;
+  const queryBytes = client.pendingBytes + router.queryBytes(client);
   return `id=${client.id} addr=${connection.peer} laddr=${connection.local} fd=${client.id}` +
     ` name=${client.name} age=${seconds(nowMs - client.createdMs)}` +
     ` idle=${seconds(nowMs - client.seenMs)} flags=${flags(client)} db=${client.db.number}` +
     ` sub=${subscriptions?.channels.size ?? 0} psub=${subscriptions?.patterns.size ?? 0}` +
     ` ssub=${subscriptions?.shards.size ?? 0} multi=${transaction?.commands.length ?? -1}` +
-    ` qbuf=${client.pendingBytes} qbuf-free=${connection.inputBufferBytes} argv-mem=0` +
+    ` qbuf=${queryBytes} qbuf-free=${connection.inputBufferBytes}` +
+    ` argv-mem=${router.argumentBytes(client)}` +
     ` multi-mem=${transaction?.bytes ?? 0} rbs=0 rbp=0 obl=0` +
     ` oll=${sending ? reply.chunks + 1 : reply.chunks} omem=${unsent}` +
     ` tot-mem=${clientMemory(client)} events=${sending ? "rw" : "r"}` +

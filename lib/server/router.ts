@@ -52,6 +52,8 @@ export class Router {
   readonly #server: Server;
   /** The running batch's arguments: one object for all commands of all clients. */
   readonly #args = new Args(NO_BYTES, NO_SPANS, 0, 0);
+  /** The batch that runs. */
+  #batch: CommandBatch | undefined;
   /** Whether a batch runs: whoever is woken meanwhile waits for its end. */
   #running = false;
   readonly #resumed = new Queue<Client>();
@@ -116,6 +118,12 @@ export class Router {
     client.onBatch?.();
     if (client.halted && !client.closing) client.postpone(batch.own());
     this.#end();
+    this.#send(client);
+  }
+
+  /** Sends what the client's commands wrote, unless it has outgrown the output limits. */
+  #send(client: Client): void {
+    if (client.reply.bytes >= LONG_REPLY) this.#server.limitOutput(client);
     client.connection.flush();
   }
 
@@ -141,6 +149,7 @@ export class Router {
   /** Runs the commands of a batch from `batch.at` on, until one halts the client. */
   #run(client: Client, batch: CommandBatch): void {
     this.#server.current = client;
+    this.#batch = batch;
     const args = this.#args;
     args.buf = batch.buf;
     const spans = args.spans = batch.spans;
@@ -181,6 +190,21 @@ export class Router {
     if (batch.overflow) this.#server.limitInput(client, true);
   }
 
+  /** Bytes that the batch which runs for a client came as, up to the end of its last command. */
+  queryBytes(client: Client): number {
+    if (this.#batch === undefined || client !== this.#server.current) return 0;
+    const { spans, used } = this.#batch;
+    return spans[used - 2]! + spans[used - 1]! + "\r\n".length;
+  }
+
+  /** Bytes of the arguments of the command that runs for a client. */
+  argumentBytes(client: Client): number {
+    if (this.#batch === undefined || client !== this.#server.current) return 0;
+    let bytes = 0;
+    for (let i = 0; i < this.#args.count; i++) bytes += this.#args.len(i);
+    return bytes;
+  }
+
   /** Runs what is pending of a client that is no longer halted. */
   #runPending(client: Client): void {
     const { pending } = client;
@@ -194,7 +218,7 @@ export class Router {
       pending.shift();
       client.pendingBytes -= batch.heldBytes;
     }
-    client.connection.flush();
+    this.#send(client);
   }
 
   /**
