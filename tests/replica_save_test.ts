@@ -11,8 +11,9 @@ import { info } from "./support/replication.ts";
 import { RespClient } from "./support/resp_client.ts";
 import { redisTest } from "./support/skip.ts";
 
-/** So many that saving them goes on when the sync has ended, were it not given up. */
-const OLD_KEYS = 100_000;
+/** Saving so many keys with that pause after each takes ten seconds, were it not given up. */
+const OLD_KEYS = 1000;
+const SAVE_DELAY_US = 10_000;
 const NEW_KEYS = 300;
 const OFFSET = 100;
 
@@ -39,8 +40,9 @@ async function onBoth(
   const redisLog = `${redis.dir}/redis.log`;
   using toRedino = await RespClient.connect(redino.port);
   using toRedis = await RespClient.connect(redis.port);
-  // A save of Redino takes long enough as it is; one of redis-server is a process of its own.
-  await toRedis.send("CONFIG", "SET", "rdb-key-save-delay", 100);
+  for (const client of [toRedino, toRedis]) {
+    assertEquals(await client.ask("CONFIG", "SET", "rdb-key-save-delay", SAVE_DELAY_US), "+OK");
+  }
   const ours = await play({ port: redino.port, dir, log: () => log }, toRedino);
   const theirs = await play({
     port: redis.port,
