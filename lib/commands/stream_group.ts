@@ -7,7 +7,7 @@ import { NO_RECORD } from "../store/id_table.ts";
 import { Stream } from "../store/stream.ts";
 import type { Count } from "../store/stream_count.ts";
 import { Group, UNKNOWN } from "../store/stream_groups.ts";
-import { compareIds, copyId, MIN_ID, newId, type StreamId } from "../store/stream_id.ts";
+import { compareIds, copyId, MAX_ID, MIN_ID, newId, type StreamId } from "../store/stream_id.ts";
 import { int64Arg, integerArg, readTyped, readTypedToChange, writeTyped } from "./arguments.ts";
 import { helpHandler, subcommandSyntaxError } from "./help.ts";
 import { type CommandSpec, keys } from "./spec.ts";
@@ -171,6 +171,8 @@ const BUSY_GROUP = new ReplyError("BUSYGROUP Consumer Group name already exists"
 const NEGATIVE_READ = new ReplyError("ERR value for ENTRIESREAD must be positive or -1");
 
 const DOLLAR = 0x24;
+const MINUS = 0x2d;
+const PLUS = 0x2b;
 
 const id = newId();
 const end = newId();
@@ -238,7 +240,10 @@ function xgroupSetId(client: Client, args: Args): void {
   groupOptions(args, false);
   const stream = streamArg(client, args);
   const group = groupArg(stream, args);
-  copyId(groupIdArg(args, stream), group.lastId);
+  // Unlike CREATE it takes the ends of a range, too.
+  if (isByte(args, 4, MINUS)) copyId(MIN_ID, group.lastId);
+  else if (isByte(args, 4, PLUS)) copyId(MAX_ID, group.lastId);
+  else copyId(groupIdArg(args, stream), group.lastId);
   group.entriesRead = created.entriesRead;
   groupChanged(client, args, 2, "xgroup-setid");
   client.reply.ok();
