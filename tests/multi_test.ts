@@ -572,6 +572,28 @@ redisTest("CLIENT PAUSE WRITE halts EXEC where writes are queued, and only there
   await compare(third, [["GET", "a"]]);
 });
 
+redisTest(
+  "EXEC is refused where a replica has become stale since its commands were queued",
+  async () => {
+    await using pair = await startPair();
+    using other = await pair.connect();
+    const stale: Command = ["REPLICAOF", "127.0.0.1", "1"];
+    await compare(pair, [["CONFIG", "SET", "replica-serve-stale-data", "no"], ["SET", "a", "1"]]);
+    for (
+      const command of [["GET", "a"], ["PING"], ["INFO", "nothing"], ["CONFIG", "GET", "nothing"]]
+    ) {
+      await compare(pair, [["MULTI"], ["INFO", "nothing"], command]);
+      await compare(other, [stale]);
+      await compare(pair, [["EXEC"], ["EXEC"]]);
+      await compare(other, [["REPLICAOF", "NO", "ONE"]]);
+    }
+    await compare(other, [stale]);
+    await compare(pair, [["MULTI"], ["GET", "a"], ["EXEC"], ["MULTI"]]);
+    await compare(other, [["REPLICAOF", "NO", "ONE"]]);
+    await compare(pair, [["GET", "a"], ["EXEC"]]);
+  },
+);
+
 redisTest("CLIENT KILL of oneself in a transaction closes when EXEC has answered", async () => {
   await using pair = await startPair();
   using other = await pair.connect();

@@ -436,12 +436,12 @@ export class Router {
         `ERR Can't execute '${command.fullName}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context`,
       );
     }
-    if ((gates & GATE.stale) !== 0 && (flags & FLAGS.stale) === 0) {
+    if ((gates & GATE.stale) !== 0 && this.#lacks(client, command, FLAGS.stale)) {
       return this.#reject(client, command, MASTERDOWN);
     }
     if (
-      ((gates & GATE.loading) !== 0 && (flags & FLAGS.loading) === 0) ||
-      ((gates & GATE.loadingAside) !== 0 && (flags & FLAGS.no_async_loading) !== 0)
+      ((gates & GATE.loading) !== 0 && this.#lacks(client, command, FLAGS.loading)) ||
+      ((gates & GATE.loadingAside) !== 0 && this.#has(client, command, FLAGS.no_async_loading))
     ) {
       return this.#reject(client, command, "LOADING Redis is loading the dataset in memory");
     }
@@ -491,6 +491,12 @@ export class Router {
   #has(client: Client, command: Command, flags: number): boolean {
     const own = command.executesQueue ? client.transaction?.flags ?? 0 : command.flags;
     return (own & flags) !== 0;
+  }
+
+  /** Whether a command, or one of the transaction that it executes, has not this flag. */
+  #lacks(client: Client, command: Command, flag: number): boolean {
+    const lacking = command.executesQueue ? client.transaction?.lacks ?? 0 : ~command.flags;
+    return (lacking & flag) !== 0;
   }
 
   #reject(client: Client, command: Command | undefined, line: string): void {

@@ -17,14 +17,16 @@ export class Transaction {
   /** A command was refused when it was queued: EXEC answers EXECABORT. */
   refused = false;
   bytes = 0;
-  /** The flags of all its commands. */
+  /** The flags of all its commands, and those that some of them lack. */
   flags = 0;
+  lacks = 0;
 
   queue(command: Command, args: Args): void {
     const own = args.own();
     this.commands.push({ command, args: own });
     this.bytes += own.buf.length;
     this.flags |= command.flags;
+    this.lacks |= ~command.flags;
   }
 }
 
