@@ -26,6 +26,7 @@ const BYTES_AT_ONCE = 64 * 1024;
 const SLOTS_AT_ONCE = 2048;
 /** Walks of a whole index in a row that may find nothing, as what is left was moved out of their way. */
 const MAX_FRUITLESS_WALKS = 16;
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 /** What is gathered before the sink gets it. */
 const SINK_BYTES = 1024 * 1024;
 
@@ -46,8 +47,10 @@ export interface SnapshotPace {
   readonly sliceMs: number;
   /** The clock is read after so many entries. */
   readonly entriesAtOnce: number;
-  /** Lets others run after a slice in which so many entries were written; shorter where `signal` comes. */
-  rest(entries: number, signal?: AbortSignal): Promise<void>;
+  /** Lets others run between two slices. */
+  rest(): Promise<void>;
+  /** So long is waited for each entry that is out, however it got there. */
+  readonly entryMs?: number;
 }
 
 export const USUAL_PACE: SnapshotPace = {
@@ -56,13 +59,14 @@ export const USUAL_PACE: SnapshotPace = {
   rest: () => letOthersRun(0),
 };
 
-/** The pace at which each entry takes so many microseconds, however fast it is written. */
+/** The pace at which each entry takes so many microseconds, and other things can be done meanwhile. */
 export function delayedPace(entryUs: number): SnapshotPace {
   return {
     sliceMs: 0,
     // A timer takes a millisecond at least.
     entriesAtOnce: Math.ceil(1000 / entryUs),
-    rest: (entries, signal) => letOthersRun(entries * entryUs / 1000, signal),
+    rest: () => Promise.resolve(),
+    entryMs: entryUs / 1000,
   };
 }
 
@@ -209,17 +213,23 @@ export class Snapshot {
    */
   async write(sink: SnapshotSink, signal?: AbortSignal, pace = USUAL_PACE): Promise<void> {
     const output = this.#output;
+    const { entryMs = 0 } = pace;
+    let waitedFor = 0;
     try {
       for (;;) {
         signal?.throwIfAborted();
-        const before = this.keysOut;
         const done = this.#slice(pace);
-        const written = this.keysOut - before;
         if (this.#failed) throw this.#error;
+        if (entryMs > 0) {
+          const entries = this.keysOut - waitedFor;
+          waitedFor = this.keysOut;
+          await letOthersRun(Math.min(entries * entryMs, LONGEST_TIMER_MS), signal);
+          signal?.throwIfAborted();
+        }
         if (done) output.finish();
         if (done || output.bytes >= SINK_BYTES) await sink(output.take());
         if (done) return;
-        await pace.rest(written, signal);
+        await pace.rest();
       }
     } finally {
       this.end();
