@@ -154,6 +154,9 @@ redisTest("RESTORE answers damage that the checksum does not tell as Redis does"
     ["a quicklist of empty nodes", new RdbBuilder().raw(18, 1, 2).string(listpack())],
     ["a quicklist of unknown nodes", new RdbBuilder().raw(18, 1, 3).string("x")],
     ["a plain node", new RdbBuilder().raw(18, 1, 1).string("x")],
+    ["an empty plain node", new RdbBuilder().raw(18, 1, 1).string("")],
+    ["an empty node", new RdbBuilder().raw(14, 1).string("")],
+    ["a list of an empty string", new RdbBuilder().raw(1, 1).string("")],
     ["a quicklist", new RdbBuilder().raw(18, 1, 2).string(listpack(5, 1))],
     ["a damaged node", new RdbBuilder().raw(18, 1, 2).string(listpack(5, 2))],
     ["an empty set", new RdbBuilder().raw(2, 0)],
@@ -252,6 +255,22 @@ Deno.test("RESTORE takes payloads up to version 12 whose checksum is right", asy
     assertEquals(await client.ask("RESTORE", "k", 0, damaged, "REPLACE"), wrong);
     assertEquals(await client.ask("RESTORE", "k", 0, STRING.subarray(0, at), "REPLACE"), wrong);
   }
+});
+
+redisTest("DEBUG SET-SKIP-CHECKSUM-VALIDATION lets a wrong checksum pass", async () => {
+  const damaged = changed(STRING, STRING.length - 1, STRING.at(-1)! ^ 1);
+  const tooNew = changed(damaged, damaged.length - 9, 1);
+  await using pair = await startPair();
+  await compare(pair, [
+    ["RESTORE", "a", "0", damaged],
+    ["DEBUG", "SET-SKIP-CHECKSUM-VALIDATION", "1"],
+    ["RESTORE", "a", "0", damaged],
+    ["RESTORE", "b", "0", tooNew],
+    ["GET", "a"],
+    ["DEBUG", "SET-SKIP-CHECKSUM-VALIDATION", "0"],
+    ["RESTORE", "b", "0", damaged],
+    ["DEBUG", "SET-SKIP-CHECKSUM-VALIDATION"],
+  ]);
 });
 
 redisTest("RESTORE counts as one change and tells of it", async () => {

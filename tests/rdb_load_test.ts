@@ -259,7 +259,11 @@ Deno.test("Collections without elements are skipped and counted", async () => {
     log: { notice: (text) => told.push(text), warning() {} },
   });
   assertEquals([loader.keysLoaded, loader.emptyKeysSkipped], [1, 12]);
-  assertEquals(told[0], "Skipping empty key: empty 1");
+  assertEquals(
+    loader.summary,
+    "Done loading RDB, keys loaded: 1, keys expired: 0, empty keys skipped: 12.",
+  );
+  assertEquals(told[0], "Loading RDB: skipping empty key: empty 1");
   assertEquals(redino.server.dbs[0]!.usedBytes > 0, true);
 });
 
@@ -363,7 +367,7 @@ Deno.test("A wrong checksum is found, unless it is not asked for or not there", 
   const error = assertThrows(() => load(redino.server, file), RdbError);
   assertEquals(
     error.message,
-    "Wrong checksum: the data is damaged at byte 15 of test.rdb while reading the checksum",
+    "RDB CRC error: the data is damaged at byte 15 of test.rdb while reading the checksum",
   );
   load(redino.server, file, { verifyChecksum: false });
   assertEquals(load(redino.server, rdbFile(10, records, "none")).keysLoaded, 1);

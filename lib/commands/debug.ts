@@ -85,6 +85,8 @@ const HELP = [
   "    Lengths of a key and its string in memory.",
   "SET-ACTIVE-EXPIRE <0|1>",
   "    Stop removing expired keys that nobody asks for, or start it again.",
+  "SET-SKIP-CHECKSUM-VALIDATION <0|1>",
+  "    Take RDB files and RESTORE's payloads whatever their checksum, or refuse them again.",
   "SLEEP <seconds>",
   "    Stop the whole server for some time, which may be a fraction.",
   "STRINGMATCH-LEN <length> <pattern>",
@@ -149,7 +151,7 @@ const SUBCOMMANDS = new Map<string, Subcommand>([
   ["SEGFAULT", takes(2, 2, refused)],
   ["SET-ACTIVE-EXPIRE", takes(3, 3, setActiveExpire)],
   ["SET-DISABLE-DENY-SCRIPTS", takes(3, 3, accepted)],
-  ["SET-SKIP-CHECKSUM-VALIDATION", takes(3, 3, accepted)],
+  ["SET-SKIP-CHECKSUM-VALIDATION", takes(3, 3, setSkipChecksumValidation)],
   ["SLEEP", takes(3, 3, sleep)],
   ["STRINGMATCH-LEN", takes(4, 4, stringMatchLength)],
   ["STRUCTSIZE", takes(2, 2, structSize)],
@@ -386,6 +388,11 @@ function sleep({ reply }: Client, args: Args): void {
 
 function setActiveExpire({ reply, server }: Client, args: Args): void {
   server.activeExpiry.enabled = flagArg(args, 2);
+  reply.ok();
+}
+
+function setSkipChecksumValidation({ reply, server }: Client, args: Args): void {
+  server.persistence.verifiesChecksums = !flagArg(args, 2);
   reply.ok();
 }
 

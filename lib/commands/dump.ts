@@ -153,7 +153,7 @@ function restore(client: Client, args: Args): void {
 function readPayload({ db, server }: Client, args: Args, i: number): ValueReader {
   const { buf } = args;
   const off = args.off(i);
-  const bytes = dumpBytes(buf, off, args.len(i));
+  const bytes = dumpBytes(buf, off, args.len(i), server.persistence.verifiesChecksums);
   if (bytes === undefined) throw WRONG_PAYLOAD;
   const reader = new ValueReader(server.config.values);
   const input = new RdbInput().open(buf, off, off + bytes);

@@ -94,6 +94,8 @@ export class Persistence {
   loading: Loading | undefined;
   keysLoaded = 0;
   keysExpired = 0;
+  /** Off by DEBUG SET-SKIP-CHECKSUM-VALIDATION 1. */
+  verifiesChecksums = true;
   /** Where in replication the loaded file's data stands, if the file tells. */
   loadedReplication: ReplicationPosition | undefined;
   /** Where in replication the data stands now; undefined where that is of no use to anybody. */
@@ -416,13 +418,14 @@ export class Persistence {
       limits: values,
       log,
       source: values.dbfilename,
-      verifyChecksum: values.rdbchecksum,
+      verifyChecksum: values.rdbchecksum && this.verifiesChecksums,
       fileBytes,
       replaceKeys,
     });
   }
 
   #loaded(loader: RdbLoader): void {
+    this.#host.log.notice(loader.summary);
     this.keysLoaded = loader.keysLoaded;
     this.keysExpired = loader.keysExpired;
     const id = loader.aux.get("repl-id");

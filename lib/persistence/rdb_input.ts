@@ -214,13 +214,19 @@ export class RdbInput {
 }
 
 /**
- * Bytes of a DUMP payload before its footer, or undefined where the version is too new or the
- * checksum is wrong.
+ * Bytes of a DUMP payload before its footer, or undefined where the version is too new or, if that is
+ * verified, the checksum is wrong.
  */
-export function dumpBytes(buf: Uint8Array, off: number, len: number): number | undefined {
+export function dumpBytes(
+  buf: Uint8Array,
+  off: number,
+  len: number,
+  verifyChecksum: boolean,
+): number | undefined {
   if (len < DUMP_FOOTER_BYTES) return undefined;
   const footer = off + len - DUMP_FOOTER_BYTES;
   if ((buf[footer]! | buf[footer + 1]! << 8) > RDB_NEWEST) return undefined;
+  if (!verifyChecksum) return len - DUMP_FOOTER_BYTES;
   const crc = new Uint32Array(2);
   crc64(crc, buf, off, len - 8);
   return checksumIs(crc, buf, footer + 2) ? len - DUMP_FOOTER_BYTES : undefined;

@@ -113,7 +113,7 @@ function readInteger(buf: Uint8Array, at: number, bytes: number): number | bigin
 }
 
 function damaged(input: RdbInput): never {
-  input.fail("A ziplist is damaged");
+  input.fail("Ziplist integrity check failed");
 }
 
 /**
@@ -121,7 +121,7 @@ function damaged(input: RdbInput): never {
  * throws RdbError if it is damaged.
  */
 export function readZipmap(input: RdbInput, { buf, off, len }: RdbString, pack: Listpack): number {
-  const fail = () => input.fail("A zipmap is damaged");
+  const fail = () => input.fail("Zipmap integrity check failed");
   const end = off + len - 1;
   if (len < 2 || buf[end] !== END) fail();
   let at = off + 1;

@@ -139,6 +139,13 @@ export class RdbLoader {
     return this.done ? bytes.length - (this.#end - this.#start) : bytes.length;
   }
 
+  /** What was loaded, for the log. */
+  get summary(): string {
+    const { emptyKeysSkipped, keysExpired, keysLoaded } = this;
+    const skipped = emptyKeysSkipped === 0 ? "" : `, empty keys skipped: ${emptyKeysSkipped}`;
+    return `Done loading RDB, keys loaded: ${keysLoaded}, keys expired: ${keysExpired}${skipped}.`;
+  }
+
   /** Throws RdbError if the file's end was not reached. */
   finish(): void {
     if (this.done) return;
@@ -222,7 +229,7 @@ export class RdbLoader {
       let written = 0;
       for (let i = 0; i < CHECKSUM_BYTES; i++) written |= input.buf[at + i]!;
       if (written !== 0 && !checksumIs(this.#crc, input.buf, at)) {
-        throw new RdbError("Wrong checksum: the data is damaged", this.#base + at);
+        throw new RdbError("RDB CRC error: the data is damaged", this.#base + at);
       }
     }
     this.done = true;
@@ -258,7 +265,7 @@ export class RdbLoader {
       // It is passed over.
     } else if (!this.#reader.read(input, type, db)) {
       this.emptyKeysSkipped++;
-      this.#options.log.notice(`Skipping empty key: ${shown(key)}`);
+      this.#options.log.notice(`Loading RDB: skipping empty key: ${shown(key)}`);
     } else {
       this.#add(db);
       if (!expired) this.keysLoaded++;

@@ -182,6 +182,7 @@ export class ValueReader {
       for (let left = nodes; left > 0; left--) {
         const container = type === RDB_TYPE.listQuicklist2 ? input.length() : NODE.packed;
         input.string(text);
+        if (text.len === 0 && type !== RDB_TYPE.list) input.fail("A list has an empty node");
         if (type === RDB_TYPE.list) list.push(text.buf, text.off, text.len, false, fill);
         else if (container === NODE.plain) adopt(list, db, text, 1, true);
         else if (container !== NODE.packed) input.fail(`A list has no nodes of kind ${container}`);
@@ -334,7 +335,7 @@ export class ValueReader {
 
   #takeIntset(input: RdbInput, db: Database, text: RdbString): boolean {
     const count = validateIntset(text.buf, text.off, text.len);
-    if (count < 0) input.fail("An intset is damaged");
+    if (count < 0) input.fail("Intset integrity check failed");
     if (count === 0) return false;
     this.#copyBlock(TYPE.set, ENCODING.intset, db, text);
     if (count <= this.#limits["set-max-intset-entries"]) return true;
@@ -448,7 +449,7 @@ export class ValueReader {
 /** How many elements a listpack has that was validated here. */
 function countListpack(input: RdbInput, { buf, off, len }: RdbString): number {
   const count = validateListpack(buf, off, len);
-  if (count < 0) input.fail("A listpack is damaged");
+  if (count < 0) input.fail("Listpack integrity check failed");
   return count;
 }
 

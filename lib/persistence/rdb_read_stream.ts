@@ -65,7 +65,7 @@ function readBlocks(input: RdbInput, { arena, blocks }: Stream): number {
     if (blocks.find(id) !== NO_RECORD) input.fail("Two of a stream's blocks have one ID");
     input.string(text);
     const live = validateBlock(text.buf, text.off, text.len);
-    if (live < 0) input.fail("A stream's listpack is damaged");
+    if (live < 0) input.fail("Stream listpack integrity check failed");
     entries += live;
     const ref = arena.put(text.buf, text.off, text.len);
     const place = blocks.insert(id);
@@ -124,7 +124,7 @@ function readGroup(input: RdbInput, type: number, stream: Stream): void {
   stream.groups.push(group);
   readPending(input, group);
   for (let left = input.count(1); left > 0; left--) readConsumer(input, type, group);
-  if (!group.consumers.order()) input.fail("Two of a group's consumers have one name");
+  if (!group.consumers.order()) input.fail("Duplicate stream consumer detected");
   const { pending } = group;
   for (let place = pending.first; place !== NO_RECORD; place = pending.next(place)) {
     if (group.consumerOf(place) === undefined) input.fail("A pending entry has no consumer");

@@ -187,10 +187,9 @@ export class SyncLoad {
     else server.setLoading(true);
     try {
       const loader = await load();
-      const { keysLoaded, keysExpired } = loader;
-      persistence.keysLoaded = keysLoaded;
-      persistence.keysExpired = keysExpired;
-      log.notice(`Done loading RDB, keys loaded: ${keysLoaded}, keys expired: ${keysExpired}.`);
+      persistence.keysLoaded = loader.keysLoaded;
+      persistence.keysExpired = loader.keysExpired;
+      log.notice(loader.summary);
       return loader;
     } catch (error) {
       for (const db of into) db.clear();
@@ -203,7 +202,7 @@ export class SyncLoad {
   }
 
   #loader(dbs: readonly Database[], fileBytes: number): RdbLoader {
-    const { config: { values }, log, time } = this.#server;
+    const { config: { values }, log, persistence, time } = this.#server;
     return new RdbLoader({
       dbs,
       nowMs: time.nowMs,
@@ -211,7 +210,7 @@ export class SyncLoad {
       limits: values,
       log,
       source: "the RDB from MASTER",
-      verifyChecksum: values.rdbchecksum,
+      verifyChecksum: values.rdbchecksum && persistence.verifiesChecksums,
       ...(fileBytes > 0 ? { fileBytes } : {}),
     });
   }
