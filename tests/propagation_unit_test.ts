@@ -8,7 +8,7 @@ import { serve } from "../lib/mod.ts";
 import { Server } from "../lib/server/server.ts";
 import { compare, startPair } from "./support/differential.ts";
 import { eventually } from "./support/eventually.ts";
-import { comparePropagation, ReplicaStream } from "./support/replica_stream.ts";
+import { comparePropagation, ReplicaStream, StreamPair } from "./support/replica_stream.ts";
 import { RespClient } from "./support/resp_client.ts";
 import { redisTest } from "./support/skip.ts";
 
@@ -110,6 +110,34 @@ redisTest("A transaction that writes more than once is sent as one", async () =>
     "EXEC",
     "SELECT 0",
     "SET a 1",
+  ]);
+});
+
+redisTest("Keys that expire as SCAN or RANDOMKEY meets them are sent one by one", async () => {
+  const expired = [
+    "DEBUG SET-ACTIVE-EXPIRE 0",
+    "PSETEX a 1 v",
+    "PSETEX b 1 v",
+    "PSETEX c 1 v",
+    "pass: 10",
+  ];
+  for (const command of ["SCAN 0", "SCAN 0 TYPE string", "RANDOMKEY"]) {
+    await using pair = await StreamPair.start();
+    await pair.say(expired);
+    const { redis, redino } = await pair.say([command]);
+    assertEquals(redino.length, 3, command);
+    assertEquals(redino.toSorted(), redis.toSorted(), command);
+  }
+  // In a transaction they belong to it.
+  await comparePropagation([
+    "DEBUG SET-ACTIVE-EXPIRE 0",
+    "SET k v",
+    "PSETEX a 1 v",
+    "pass: 10",
+    "MULTI",
+    "SCAN 0",
+    "DEL k",
+    "EXEC",
   ]);
 });
 

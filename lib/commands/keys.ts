@@ -254,6 +254,7 @@ function keysCommand(client: Client, args: Args): void {
 
 function scan(client: Client, args: Args): void {
   const { db, reply } = client;
+  meetsAnyKeys(client);
   const { cursor: from, count, pattern, type } = scanOptions(args, 1, true);
   const found: number[] = [];
   const collect = (entry: number) => found.push(entry);
@@ -306,6 +307,7 @@ function writeKey(reply: ReplyWriter, { map }: Database, entry: number): void {
 
 function randomKey(client: Client): void {
   const { db, reply, server } = client;
+  meetsAnyKeys(client);
   const { expires } = db.context;
   // Where expired keys stay, all may be expired: then one of them must do.
   let tries = !expires && db.volatileCount === db.size ? RANDOM_KEY_TRIES : Infinity;
@@ -315,6 +317,11 @@ function randomKey(client: Client): void {
     if (expires) db.expire(entry);
   }
   reply.nil();
+}
+
+/** Keys that expire as the command comes across them have nothing to do with each other. */
+function meetsAnyKeys({ propagation, transaction }: Client): void {
+  if (transaction === undefined) propagation.loose();
 }
 
 function rename(client: Client, args: Args): void {

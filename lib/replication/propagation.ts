@@ -14,7 +14,9 @@
  * - {@link Propagation.instead}: this in the command's place; several calls: all of them;
  * - {@link Propagation.also}: this, before the command;
  * - {@link Propagation.nothing}: the command sends nothing itself;
- * - {@link Propagation.force}: it is sent though it changed nothing (PUBLISH, FLUSHALL).
+ * - {@link Propagation.force}: it is sent though it changed nothing (PUBLISH, FLUSHALL);
+ * - {@link Propagation.loose}: the unit's writes need not be seen as one (SCAN, which meets expired
+ *   keys that have nothing to do with each other).
  *
  * While {@link Propagation.active} is false nobody listens, and these calls do nothing; since words cost
  * something to build, handlers ask first.
@@ -64,6 +66,7 @@ export class Propagation {
   #ends: number[] = [];
 
   #own = Own.IfChanged;
+  #isLoose = false;
   #running = false;
   #pending = false;
 
@@ -110,11 +113,17 @@ export class Propagation {
     this.#own = Own.Forced;
   }
 
+  /** Sends what the unit writes without MULTI and EXEC round it. */
+  loose(): void {
+    this.#isLoose = true;
+  }
+
   // ---- for the router and the effects ------------------------------------------------------------
 
   /** A command begins, for which {@link Propagation.ended} will be called. */
   begin(): void {
     this.#own = Own.IfChanged;
+    this.#isLoose = false;
     this.#running = true;
   }
 
@@ -157,7 +166,7 @@ export class Propagation {
 
   #appendUnit(): void {
     const ends = this.#ends;
-    const isTransaction = ends.length > 1;
+    const isTransaction = ends.length > 1 && !this.#isLoose;
     if (isTransaction) this.#stream.append(MULTI);
     let from = 0;
     for (let i = 0; i < ends.length; i++) {
