@@ -2,7 +2,9 @@
 import { assert, assertEquals } from "@std/assert";
 import { serve } from "../lib/mod.ts";
 import { Eviction, type EvictionPolicy } from "../lib/store/eviction.ts";
+import { compare, startPair } from "./support/differential.ts";
 import { RespClient } from "./support/resp_client.ts";
+import { redisTest } from "./support/skip.ts";
 import { TestStore } from "./support/store.ts";
 
 /** A store that is over its limit by as many keys of one size as `evict` is told. */
@@ -229,4 +231,17 @@ Deno.test("a server at maxmemory evicts, or refuses what needs memory", async ()
   assertEquals(refused, oom);
   assertEquals(await client.ask("GET", "nothing"), "nil$");
   assertEquals(await client.ask("DEL", "nothing"), ":0");
+});
+
+redisTest("a maxmemory set within a transaction evicts when that is over", async () => {
+  await using pair = await startPair({ config: { "maxmemory-policy": "allkeys-lru" } });
+  await compare(pair, [
+    ["MULTI"],
+    ["INCR", "x"],
+    ["CONFIG", "SET", "maxmemory", "1"],
+    ["INCR", "x"],
+    ["EXEC"],
+    ["DBSIZE"],
+    ["INCR", "x"],
+  ]);
 });

@@ -314,6 +314,10 @@ Deno.test("memory that replicas cost is told as backlog and buffers, and counted
   );
   assertEquals(at("mem_not_counted_for_evict"), at("mem_clients_slaves"));
   assert(at("used_memory") > at("mem_total_replication_buffers"));
+  await client.send("CLIENT", "KILL", "TYPE", "replica");
+  const after = await memory();
+  assertEquals(after("mem_clients_slaves"), 0);
+  assert(after("used_memory") < at("used_memory") - at("mem_clients_slaves") / 2);
 });
 
 Deno.test("SYNC gets a file with its length, and the stream without asking", async () => {

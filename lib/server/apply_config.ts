@@ -35,7 +35,7 @@ export function applyConfig(server: Server): void {
   });
   use(config, "maxmemory", (bytes) => {
     applyRole(server);
-    if (bytes > 0) eviction.makeRoom();
+    if (bytes > 0) server.makeRoomSoon();
   });
   use(config, "maxmemory-policy", (policy) => {
     eviction.policy = policy;

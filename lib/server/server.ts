@@ -224,6 +224,16 @@ export class Server implements AsyncDisposable {
     return done;
   }
 
+  /** Makes room when the running batch is over: what a transaction has yet to write stays for it. */
+  makeRoomSoon(): void {
+    queueMicrotask(() => {
+      if (this.#closing) return;
+      this.time.refresh();
+      this.makeRoom();
+      this.router.settle();
+    });
+  }
+
   /** Closes a client whose unread commands outgrew `client-query-buffer-limit`. */
   limitInput(client: Client, overflow = false): void {
     if (!overflow && client.pendingBytes <= this.requestLimits.maxQueryBytes) return;
@@ -287,8 +297,10 @@ export class Server implements AsyncDisposable {
     this.tracking.disable(client);
     this.monitors.leave(client);
     this.replication.replicas.left(client);
-    this.#laden.delete(client);
+    // What it alone had yet to get of the stream.
+    if (client.feed !== undefined) this.replication.replicas.trim();
     client.reply.clear();
+    if (this.#laden.delete(client)) this.countClientBytes();
     this.clients.delete(client.id);
   }
 
