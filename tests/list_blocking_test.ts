@@ -382,6 +382,22 @@ Deno.test("a client takes the first of its keys that is ready when a transaction
   assertEquals(show(await other.read()), `["a" "first"]`);
 });
 
+Deno.test("a key that expired before its transaction was over serves nobody", async () => {
+  await using pair = await startPair();
+  const { redino } = pair;
+  using other = await RespClient.connect(pair.redinoPort);
+  await other.post("BLPOP", "l", 0);
+  await eventually(async () => await blockedClients(redino) === 1);
+  await redino.send("MULTI");
+  await redino.send("RPUSH", "l", "expired");
+  await redino.send("PEXPIRE", "l", 1);
+  await redino.send("DEBUG", "SLEEP", "0.02");
+  await redino.send("EXEC");
+  assertEquals(await blockedClients(redino), 1);
+  await redino.send("RPUSH", "l", "late");
+  assertEquals(show(await other.read()), `["l" "late"]`);
+});
+
 Deno.test("a command that waited is counted once, when it is done", async () => {
   await using pair = await startPair();
   const { redino } = pair;

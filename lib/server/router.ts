@@ -351,8 +351,9 @@ export class Router {
     client.writeOffset = this.#server.replication.stream.offset;
   }
 
-  /** Serves clients whose keys the last command made ready. */
+  /** Serves clients whose keys the last command made ready, and that may have taken its time. */
   #serveBlocked(): void {
+    this.#server.time.refresh();
     this.#blockedKeys.serve(this.#server.dbs, this.#callAgain);
   }
 
