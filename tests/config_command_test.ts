@@ -1,9 +1,13 @@
 /** CONFIG as a client sees it. What each directive accepts is in config_test.ts. */
 import { assertEquals, assertMatch } from "@std/assert";
+import type { Config } from "../lib/config/config.ts";
 import { loadConfig } from "../lib/config/load.ts";
 import { Log } from "../lib/server/log.ts";
 import { Server } from "../lib/server/server.ts";
 import { compare, type Pair, startPair, unordered } from "./support/differential.ts";
+import { eventually } from "./support/eventually.ts";
+import { startRedis } from "./support/redis.ts";
+import { info } from "./support/replication.ts";
 import { RespClient } from "./support/resp_client.ts";
 import { redisTest } from "./support/skip.ts";
 
@@ -103,12 +107,10 @@ Deno.test("CONFIG REWRITE writes the values in use to the file", async () => {
   try {
     const file = `${dir}/redis.conf`;
     await Deno.writeTextFile(file, "# kept\nport 0\nsave 900 1\nmaxmemory 10mb\n");
-    const launch = loadConfig([file], () => "");
-    if (launch.action !== "serve") throw new Error(launch.text);
     const lines: string[] = [];
     const log = new Log({ nowMs: Date.now, sink: (line) => lines.push(line) });
     await using server = new Server({
-      config: launch.config,
+      config: configOf(file),
       log,
       clock: Date.now,
       random: Math.random,
@@ -184,3 +186,57 @@ redisTest("CONFIG RESETSTAT forgets what came before it in the same pipeline", a
     await infoLines(pair.redis, "commandstats", /^cmdstat_/),
   );
 });
+
+redisTest("CONFIG SET waits for the data where it is about them", async () => {
+  await using primary = await startRedis();
+  using toPrimary = await RespClient.connect(primary.port);
+  await toPrimary.send("DEBUG", "POPULATE", "5000", "key", "1000");
+  await using pair = await startPair({
+    // Microseconds a key: longer than the test takes.
+    config: { "key-load-delay": 20_000, "loading-process-events-interval-bytes": 1024 },
+  });
+  for (const client of [pair.redis, pair.redino]) {
+    await client.send("CONFIG", "SET", "rdbcompression", "no");
+    await client.send("REPLICAOF", "127.0.0.1", String(primary.port));
+    await eventually(async () => (await info(client, "persistence")).get("loading") === "1");
+  }
+  await compare(pair, [
+    ["CONFIG", "SET", "maxmemory-samples", "7"],
+    ["CONFIG", "SET", "appendonly", "no"],
+    ["CONFIG", "SET", "repl-diskless-load", "disabled"],
+    ["CONFIG", "SET", "repl-diskless-load", "nope", "repl-diskless-load", "disabled"],
+    ["CONFIG", "SET", "maxmemory-samples", "8", "appendonly", "nope"],
+    ["CONFIG", "SET", "nope", "1", "appendonly", "no"],
+    ["CONFIG", "SET", "databases", "1", "appendonly", "no"],
+    ["CONFIG", "SET", "appendonly", "no", "databases", "1"],
+    ["CONFIG", "GET", "maxmemory-samples"],
+  ]);
+});
+
+Deno.test("DEBUG CONFIG-REWRITE-FORCE-ALL writes a file with every directive, from which one can start", async () => {
+  const dir = await Deno.makeTempDir({ prefix: "redino_config_" });
+  try {
+    const file = `${dir}/redis.conf`;
+    await Deno.writeTextFile(file, "port 0\nenable-debug-command yes\nhz 20\n");
+    const config = configOf(file);
+    await using server = new Server({
+      config,
+      log: new Log({ nowMs: Date.now, sink: () => {} }),
+      clock: Date.now,
+      random: Math.random,
+    });
+    server.listen();
+    using client = await RespClient.connect(server.port);
+    assertEquals(await client.ask("DEBUG", "CONFIG-REWRITE-FORCE-ALL"), "+OK");
+    assertMatch(await Deno.readTextFile(file), /^maxmemory-samples 5$/m);
+    assertEquals(configOf(file).get(["*"]), config.get(["*"]));
+  } finally {
+    await Deno.remove(dir, { recursive: true });
+  }
+});
+
+function configOf(file: string): Config {
+  const launch = loadConfig([file], () => "");
+  if (launch.action !== "serve") throw new Error(launch.text);
+  return launch.config;
+}

@@ -116,7 +116,7 @@ Deno.test("CONFIG SET of a protected directive asks enable-protected-configs", (
   assertEquals(trySet(new Config(), ["dbfilename", "x"]), refusal);
   const local = new Config({ "enable-protected-configs": "local" });
   assertEquals(trySet(local, ["dbfilename", "x"]), refusal);
-  local.set([["dbfilename", "x"]], true);
+  local.set([["dbfilename", "x"]], { local: true });
   assertEquals(local.values.dbfilename, "x");
   assertEquals(
     trySet(new Config({ "enable-protected-configs": "yes" }), ["dbfilename", "x"]),

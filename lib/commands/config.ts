@@ -4,6 +4,7 @@ import { type DirectiveName, DIRECTIVES, NAMES_AND_ALIASES } from "../config/dir
 import type { Args } from "../resp/args.ts";
 import { ReplyError, SYNTAX_ERROR } from "../resp/reply_error.ts";
 import type { Client } from "../server/client.ts";
+import { GATE } from "../server/gates.ts";
 import { helpHandler } from "./help.ts";
 import type { CommandSpec } from "./spec.ts";
 
@@ -108,7 +109,9 @@ function set(client: Client, args: Args): void {
   if (args.count % 2 !== 0) throw SYNTAX_ERROR;
   const pairs: [name: string, value: string][] = [];
   for (let i = 2; i < args.count; i += 2) pairs.push([utf8(args.view(i)), utf8(args.view(i + 1))]);
-  inUtf8(() => client.server.config.set(pairs, client.connection.isLocal));
+  const { connection, server } = client;
+  const loading = (server.gates & (GATE.loading | GATE.loadingAside)) !== 0;
+  inUtf8(() => server.config.set(pairs, { local: connection.isLocal, loading }));
   client.reply.ok();
 }
 

@@ -45,6 +45,8 @@ export const DEBUG_COMMANDS = [
 const HELP = [
   "CHANGE-REPL-ID",
   "    Give the data a new replication ID, which no replica knows.",
+  "CONFIG-REWRITE-FORCE-ALL",
+  "    CONFIG REWRITE that writes every directive, also where it has its default value.",
   "DIGEST",
   "    A digest of all data; the same as Redis's for the same data.",
   "DIGEST-VALUE <key> [<key> ...]",
@@ -121,6 +123,7 @@ const SUBCOMMANDS = new Map<string, Subcommand>([
   ["ASSERT", takes(2, 2, refused)],
   ["CHANGE-REPL-ID", takes(2, 2, changeReplId)],
   ["CLOSE-CLUSTER-LINK-ON-PACKET-DROP", takes(3, 3, accepted)],
+  ["CONFIG-REWRITE-FORCE-ALL", takes(2, 2, configRewriteForceAll)],
   ["CRASH-AND-RECOVER", takes(2, 3, refused)],
   ["DICT-RESIZING", takes(3, 3, accepted)],
   ["DIGEST", takes(2, 2, digest)],
@@ -228,6 +231,11 @@ function jmap(client: Client): void {
   client.reply.simple(
     `rss:${rss}, heap_total:${heapTotal}, heap_used:${heapUsed}, external:${external}`,
   );
+}
+
+function configRewriteForceAll({ reply, server }: Client): void {
+  server.config.rewrite(undefined, true);
+  reply.ok();
 }
 
 function sdslen(client: Client, args: Args): void {

@@ -86,10 +86,14 @@ export class Config {
 
   /**
    * CONFIG SET: all of the pairs or, with the ReplyError thrown, none.
-   * `local`: the client is on this machine, which `enable-protected-configs local` lets pass.
+   * `local`: the client is on this machine, which `enable-protected-configs local` lets pass;
+   * `loading`: the server loads its data.
    */
-  set(pairs: readonly (readonly [name: string, value: string])[], local = false): void {
-    const chosen = this.#choose(pairs, local);
+  set(
+    pairs: readonly (readonly [name: string, value: string])[],
+    { local = false, loading = false }: { local?: boolean; loading?: boolean } = {},
+  ): void {
+    const chosen = this.#choose(pairs, local, loading);
     const before = { ...this.#values };
     for (const { shown, name, value } of chosen) {
       try {
@@ -127,17 +131,22 @@ export class Config {
 
   /**
    * CONFIG REWRITE; throws a ReplyError. `userLines` are the definitions of the ACL users as they
-   * stand behind `user`; leave them out where the users are kept in an ACL file.
+   * stand behind `user`; leave them out where the users are kept in an ACL file. `all`: what has its
+   * default value is written, too.
    */
-  rewrite(userLines?: readonly string[]): void {
+  rewrite(userLines?: readonly string[], all = false): void {
     if (this.file === undefined) {
       throw new ReplyError("ERR The server is running without a config file");
     }
-    rewriteConfigFile(this.file, this.#values, userLines);
+    rewriteConfigFile(this.file, this.#values, userLines, all);
   }
 
   /** Finds the directives and refuses, before anything is parsed, those that may not be set. */
-  #choose(pairs: readonly (readonly [string, string])[], local: boolean): Chosen[] {
+  #choose(
+    pairs: readonly (readonly [string, string])[],
+    local: boolean,
+    loading: boolean,
+  ): Chosen[] {
     const chosen: Chosen[] = [];
     for (const [word, value] of pairs) {
       const shown = word.toLowerCase();
@@ -152,6 +161,7 @@ export class Config {
       if (directive.protected && !this.#mayProtected(local)) {
         throw setFailed(word, "can't set protected config");
       }
+      if (directive.notWhileLoading && loading) throw LOADING;
       if (chosen.some((other) => other.shown === shown)) {
         throw setFailed(word, "duplicate parameter");
       }
@@ -178,6 +188,8 @@ export class Config {
     return undefined;
   }
 }
+
+const LOADING = new ReplyError("LOADING Redis is loading the dataset in memory");
 
 interface Chosen {
   /** The name or alias that the client used, in lower case. */

@@ -23,6 +23,8 @@ export interface DirectiveOptions {
   readonly immutable?: boolean;
   /** CONFIG SET needs `enable-protected-configs`. */
   readonly protected?: boolean;
+  /** CONFIG SET waits for the data: it says where they are, or in which way they come. */
+  readonly notWhileLoading?: boolean;
   /** CONFIG GET shows it only by its exact name. */
   readonly hidden?: boolean;
   /** Its value must not reach a log. */

@@ -5,7 +5,7 @@ import { directory, savePoints } from "../special_kinds.ts";
 const NO_FILE = "there is no append-only file";
 
 export const PERSISTENCE = {
-  "dir": directory({ protected: true }),
+  "dir": directory({ protected: true, notWhileLoading: true }),
   "save": savePoints([
     { seconds: 3600, changes: 1 },
     { seconds: 300, changes: 100 },
@@ -26,7 +26,7 @@ export const PERSISTENCE = {
   }),
   "stop-writes-on-bgsave-error": yesNo(true),
 
-  "appendonly": yesNo(false),
+  "appendonly": yesNo(false, { notWhileLoading: true }),
   "appendfilename": text(
     "appendonly.aof",
     { immutable: true },

@@ -32,7 +32,9 @@ export const REPLICATION = {
   "repl-diskless-sync": yesNo(true),
   "repl-diskless-sync-delay": integer(5, 0, INT_MAX),
   "repl-diskless-sync-max-replicas": integer(0, 0, INT_MAX),
-  "repl-diskless-load": oneOf(["disabled", "on-empty-db", "swapdb"], "disabled"),
+  "repl-diskless-load": oneOf(["disabled", "on-empty-db", "swapdb"], "disabled", {
+    notWhileLoading: true,
+  }),
   "propagation-error-behavior": oneOf(["ignore", "panic", "panic-on-replicas"], "ignore", {
     accepted: "an error in what the primary sends is logged",
   }),
