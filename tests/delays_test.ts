@@ -61,6 +61,24 @@ redisTest("rdb-key-save-delay holds up what a replica is sent, until that is gon
   });
 });
 
+redisTest("FLUSHALL gives up what a replica is sent, which then gets the rest", async () => {
+  await onBoth(async (primary) => {
+    await using replica = await startRedino();
+    using client = await RespClient.connect(replica.server.port);
+    await primary.send("CONFIG", "SET", "save", "", "rdb-key-save-delay", FOR_EVER);
+    await primary.send("CONFIG", "SET", "repl-diskless-sync-delay", "0");
+    await primary.send("DEBUG", "POPULATE", "100");
+    const [, port] = /tcp_port:(\d+)/.exec(await primary.ask("INFO", "server"))!;
+    await client.send("REPLICAOF", "127.0.0.1", port!);
+    await eventually(async () => await persistence(primary, "rdb_bgsave_in_progress") === "1");
+    await primary.send("FLUSHALL");
+    await eventually(async () =>
+      (await info(client, "replication")).get("master_link_status") === "up"
+    );
+    return (await info(primary, "stats")).get("sync_full");
+  });
+});
+
 for (const load of ["disabled", "swapdb"]) {
   Deno.test(`key-load-delay holds up a full sync, which ends with the link (${load})`, async () => {
     await using primary = await startRedino({ "repl-diskless-sync-delay": 0 });

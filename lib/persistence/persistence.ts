@@ -74,8 +74,12 @@ interface Running {
   readonly startedSeconds: number;
 }
 
-/** Why a BGSAVE ends that is no failure: FLUSHALL, SHUTDOWN. */
-class SnapshotAborted extends Error {}
+/** Why a snapshot ends that is no failure: FLUSHALL, SHUTDOWN. */
+class SnapshotAborted extends Error {
+  constructor() {
+    super("it was given up");
+  }
+}
 
 /** A file that is there cannot be loaded: the message says why, without a period. */
 export class LoadError extends Error {}
@@ -217,9 +221,12 @@ export class Persistence {
     return true;
   }
 
-  /** FLUSHALL: where there are save points, the file is emptied as the data were. */
+  /**
+   * FLUSHALL: what is still to be saved or sent is of no use, and where there are save points, the file
+   * is emptied as the data were.
+   */
   flushed(): void {
-    this.abortSave();
+    this.#running?.abort.abort(new SnapshotAborted());
     if (this.#host.config.values.save.length > 0) this.save();
   }
 

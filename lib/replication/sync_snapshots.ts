@@ -238,11 +238,17 @@ export class SyncSnapshots {
     }
     let failure: unknown;
     try {
+      log.notice(`Background RDB transfer started by pid ${Deno.pid}`);
       if (keyless) await send(this.#keylessSnapshot());
       else await persistence.runSnapshot(send, run.abort.signal);
+      log.notice("Background RDB transfer terminated with success");
     } catch (error) {
+      log.warning("Background transfer error");
       failure = error;
     }
+    log.notice(
+      `Diskless rdb transfer, done reading from pipe, ${run.replicas.size} replicas still up.`,
+    );
     this.#end();
     const markBytes = latin1Bytes(mark);
     for (const replica of run.replicas) {
