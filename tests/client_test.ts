@@ -9,6 +9,7 @@ import {
   startPair,
 } from "./support/differential.ts";
 import { eventually } from "./support/eventually.ts";
+import { info } from "./support/replication.ts";
 import { type Reply, RespClient, show } from "./support/resp_client.ts";
 import { redisTest } from "./support/skip.ts";
 
@@ -427,8 +428,10 @@ redisTest("CLIENT PAUSE WRITE holds writes back until CLIENT UNPAUSE", async () 
     // The writer shows as blocked as soon as its SET has come.
     while (!/ flags=b .* cmd=set /.test(text(await pair[side].send("CLIENT", "LIST"))));
     assertEquals(await pair[side].ask("GET", "k"), "nil$");
+    assertEquals((await info(pair[side], "clients")).get("blocked_clients"), "1");
     assertEquals(await pair[side].ask("CLIENT", "UNPAUSE"), "+OK");
     assertEquals(show(await writer[side].read()), "+OK");
+    assertEquals((await info(pair[side], "clients")).get("blocked_clients"), "0");
     assertEquals(show(await writer[side].read()), '"1"');
   }
 });

@@ -2,7 +2,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { serve } from "../lib/mod.ts";
 import { compareConversation, type Line } from "./support/conversation.ts";
-import { compare, startPair, unordered } from "./support/differential.ts";
+import { compare, frames, startPair, unordered } from "./support/differential.ts";
+import { info } from "./support/replication.ts";
 import { type Reply, RespClient, show } from "./support/resp_client.ts";
 import { seeded } from "./support/rng.ts";
 import { redisTest } from "./support/skip.ts";
@@ -296,6 +297,29 @@ Deno.test("CLIENT TRACKING tells of keys that expire and are evicted", async () 
   assertEquals(show(await client.readPush()), '>["invalidate" ["large"]]');
   assertEquals(show(await broadcast.readPush()), '>["invalidate" ["large"]]');
 });
+
+redisTest(
+  "CLIENT TRACKING tells of a key before the reply for which it is evicted",
+  async () => {
+    await using pair = await startPair({
+      protocol: 3,
+      config: { "maxmemory-policy": "volatile-random" },
+    });
+    using admin = await pair.connect(2);
+    for (const client of [admin.redis, admin.redino]) {
+      const used = Number((await info(client, "memory")).get("used_memory"));
+      await client.send("CONFIG", "SET", "maxmemory", String(used + 100_000));
+    }
+    await compare(pair, [
+      ["CLIENT", "TRACKING", "ON"],
+      ["SET", "k", "v", "EX", "10000"],
+      ["GET", "k"],
+      ["SETBIT", "large", "2000000", "1"],
+      frames(2, ["GETBIT", "large", "0"]),
+      ["EXISTS", "k"],
+    ]);
+  },
+);
 
 Deno.test("CLIENT TRACKING pushes what a client's own command changed behind its reply", async () => {
   await using server = await serve({ port: 0 });

@@ -151,7 +151,7 @@ function clientFields(server: Server): Field[] {
     ["maxclients", server.config.values.maxclients],
     ["client_recent_max_input_buffer", maxInput],
     ["client_recent_max_output_buffer", maxOutput],
-    ["blocked_clients", server.blocking.count],
+    ["blocked_clients", server.blocking.count + server.pause.count],
     ["tracking_clients", server.tracking.clientCount],
     ["clients_in_timeout_table", withTimeout],
     ["total_blocking_keys", server.effects.blockedKeys.size],
@@ -162,7 +162,7 @@ function clientFields(server: Server): Field[] {
 function memoryFields(server: Server): Field[] {
   const report = memoryReport(server);
   const { used, peak, startup, overhead, dataset, clients, allocated, active, resident } = report;
-  const { backlog, replicas } = report;
+  const { backlog, replicas, uncounted } = report;
   const { maxmemory } = server.config.values;
   const system = Deno.systemMemoryInfo().total;
   const ratio = (value: number, to: number) => (to > 0 ? value / to : 0).toFixed(2);
@@ -204,7 +204,7 @@ function memoryFields(server: Server): Field[] {
     ["rss_overhead_bytes", 0],
     ["mem_fragmentation_ratio", ratio(resident, used)],
     ["mem_fragmentation_bytes", resident - used],
-    ["mem_not_counted_for_evict", replicas],
+    ["mem_not_counted_for_evict", uncounted],
     ["mem_replication_backlog", backlog],
     ["mem_total_replication_buffers", backlog + replicas],
     ["mem_clients_slaves", replicas],

@@ -23,6 +23,8 @@ export interface MemoryReport {
   /** The replication stream: what is kept for those to come, and what slow replicas have yet to get. */
   readonly backlog: number;
   readonly replicas: number;
+  /** What of the stream `maxmemory` does not count. */
+  readonly uncounted: number;
   /** In V8's heap and in ArrayBuffers: live, reserved, and the process's resident set. */
   readonly allocated: number;
   readonly active: number;
@@ -50,6 +52,7 @@ export function memoryReport(server: Server): MemoryReport {
     clients,
     backlog,
     replicas,
+    uncounted: held - stream.countedBytes,
     allocated: heapUsed + external,
     active: heapTotal + external,
     resident: rss,

@@ -24,6 +24,11 @@ export class Pause {
     this.#resume = resume;
   }
 
+  /** How many clients wait. */
+  get count(): number {
+    return this.#clients.size;
+  }
+
   /** Pauses for at least so long: a pause in force is neither shortened nor made weaker. */
   start(durationMs: number, all: boolean): void {
     this.all ||= all;

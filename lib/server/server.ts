@@ -215,12 +215,19 @@ export class Server implements AsyncDisposable {
     this.gates = on ? this.gates | bit : this.gates & ~bit;
   }
 
-  /** Frees memory as `maxmemory-policy` says; returns whether the rest is within `maxmemory`. */
+  /**
+   * Frees memory as `maxmemory-policy` says; returns whether the rest is within `maxmemory`. The
+   * client whose command waits for that is told of it at once: nothing of a reply is written yet.
+   */
   makeRoom(): boolean {
-    if (this.latency.thresholdMs === 0) return this.eviction.makeRoom();
-    const startMs = performance.now();
+    const { current, latency } = this;
+    this.current = undefined;
+    const startMs = latency.thresholdMs === 0 ? 0 : performance.now();
     const done = this.eviction.makeRoom();
-    this.latency.note("eviction-cycle", performance.now() - startMs, this.time.nowMs);
+    if (latency.thresholdMs > 0) {
+      latency.note("eviction-cycle", performance.now() - startMs, this.time.nowMs);
+    }
+    this.current = current;
     return done;
   }
 
