@@ -436,6 +436,22 @@ redisTest("CLIENT PAUSE WRITE holds writes back until CLIENT UNPAUSE", async () 
   }
 });
 
+redisTest("CLIENT PAUSE WRITE holds back what replicas may be sent, too", async () => {
+  for (const command of [["PFCOUNT", "k"], ["PUBLISH", "c", "m"], ["SPUBLISH", "c", "m"]]) {
+    await using pair = await startPair();
+    using other = await pair.connect();
+    await compare(pair, [["PFADD", "k", "a"], ["CLIENT", "PAUSE", "100000", "WRITE"]]);
+    for (const side of ["redis", "redino"] as const) {
+      await other[side].post(...command);
+      await eventually(async () =>
+        (await info(pair[side], "clients")).get("blocked_clients") === "1"
+      );
+    }
+    await compare(pair, [["CLIENT", "UNPAUSE"]]);
+    assertEquals(show(await other.redino.read()), show(await other.redis.read()));
+  }
+});
+
 Deno.test("CLIENT UNBLOCK leaves a paused client waiting, as Redis 7.2 does", async () => {
   await using server = await serve({ port: 0 });
   using client = await RespClient.connect(server.port);

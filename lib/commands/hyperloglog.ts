@@ -44,6 +44,7 @@ export const HYPERLOGLOG_COMMANDS = [
       range: [-1, 1, 0],
       notes: "Written to because the estimate for a single key is kept in it",
     }],
+    traits: ["may_replicate"],
     handler: pfcount,
   },
   {
