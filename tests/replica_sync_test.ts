@@ -5,7 +5,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { eventually } from "./support/eventually.ts";
 import {
-  type FakePrimary,
+  FakePrimary,
   type FakeReplica,
   HISTORY,
   rdbOf,
@@ -13,8 +13,11 @@ import {
   stream,
 } from "./support/fake_primary.ts";
 import { link, synchronized } from "./support/linked.ts";
+import { startRedino } from "./support/rdb.ts";
+import { startRedis } from "./support/redis.ts";
 import { info } from "./support/replication.ts";
 import { RespClient } from "./support/resp_client.ts";
+import { redisTest } from "./support/skip.ts";
 
 for (const load of ["disabled", "swapdb"]) {
   Deno.test(`a sync that is cut half-way leaves the old data (repl-diskless-load ${load})`, async () => {
@@ -40,13 +43,38 @@ for (const load of ["disabled", "swapdb"]) {
       assertEquals(await client.ask("GET", "old"), '"data"');
     }
     const { replica: last, psync } = await primary.greet();
-    assertEquals(psync, ["PSYNC", "?", "-1"]);
+    assertEquals(psync, ["PSYNC", HISTORY, String(set.length + 1)]);
     await last.saySnapshot(9, rdb);
     await last.hearAckOf(9);
     assertEquals(await client.ask("GET", "old"), "nil$");
     assertEquals(await client.ask("GET", "new"), '"data"');
   });
 }
+
+redisTest("a sync that was not loaded lets the replica go on with the primary before", async () => {
+  async function play(port: number): Promise<unknown> {
+    using client = await RespClient.connect(port);
+    await using before = await startRedino({ "repl-diskless-sync-delay": 0 });
+    const isUp = async () => (await info(client, "replication")).get("master_link_status") === "up";
+    const primaryPort = String(before.server.port);
+    await client.send("REPLICAOF", "127.0.0.1", primaryPort);
+    await eventually(isUp);
+    await using other = new FakePrimary();
+    await client.send("REPLICAOF", "127.0.0.1", other.port);
+    const { replica } = await other.greet();
+    await replica.say(`+FULLRESYNC ${"c".repeat(40)} 5\r\n$1000\r\nREDIS0011`);
+    await eventually(async () =>
+      Number((await info(client, "replication")).get("master_sync_read_bytes")) > 0
+    );
+    await client.send("REPLICAOF", "127.0.0.1", primaryPort);
+    await eventually(isUp);
+    const stats = await info(before.client, "stats");
+    return ["sync_full", "sync_partial_ok"].map((name) => `${name} ${stats.get(name)}`);
+  }
+  await using redis = await startRedis();
+  await using redino = await startRedino();
+  assertEquals(await play(redino.server.port), await play(redis.port));
+});
 
 Deno.test("a server that closes while it gets its primary's data leaves no part of them behind", async () => {
   await using linked = await link();

@@ -257,8 +257,6 @@ export class PrimaryLink {
       if (!replication.hasBacklog) replication.createBacklog();
       return socket.rest();
     }
-    if (replication.resumable) log.notice("Discarding previously cached master state.");
-    replication.resumable = false;
     this.#setState("sync");
     this.sync = new SyncLoad(
       server,

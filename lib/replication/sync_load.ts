@@ -233,9 +233,14 @@ export class SyncLoad {
     log.notice("MASTER <-> REPLICA sync: Giving up a BGSAVE of the old data");
   }
 
-  /** Our replicas, too, must get everything. */
+  /**
+   * The primary's data take the place of ours, which until here could go on where they stand, with this
+   * primary or another. Our replicas, too, must get everything.
+   */
   #leaveHistory(): void {
-    const { replication } = this.#server;
+    const { log, replication } = this.#server;
+    if (replication.resumable) log.notice("Discarding previously cached master state.");
+    replication.resumable = false;
     replication.replicas.disconnect();
     replication.freeBacklog();
   }
