@@ -111,7 +111,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "a Unix socket that a dead server left is replaced, another file is not",
+  name: "a Unix socket that a dead server left is replaced, and an empty file; another is not",
   ignore: isWindows,
   async fn() {
     const dir = await Deno.makeTempDir({ prefix: "redino_unix_" });
@@ -132,6 +132,11 @@ Deno.test({
       {
         await using server = await serve({ port: 0, unixsocket: path });
         assertEquals(server.addresses.length, 2);
+      }
+      await Deno.writeTextFile(path, "");
+      {
+        await using _server = await serve({ port: 0, unixsocket: path });
+        assert(Deno.lstatSync(path).isSocket);
       }
       await Deno.writeTextFile(path, "precious");
       const error = await assertRejects(() => serve({ port: 0, unixsocket: path }), ListenError);

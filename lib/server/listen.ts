@@ -92,8 +92,10 @@ export function listenUnix(values: ConfigValues): Deno.Listener {
     );
   }
   try {
-    // A socket that a dead server left behind is in the way; any other file is not ours to remove.
-    if (Deno.lstatSync(path).isSocket) Deno.removeSync(path);
+    // A socket that a dead server left behind is in the way, and so is the empty file by which
+    // mktemp reserves a name. Redis removes any file; one with content is not ours to remove.
+    const { isSocket, isFile, size } = Deno.lstatSync(path);
+    if (isSocket || (isFile && size === 0)) Deno.removeSync(path);
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) {
       throw new ListenError(`Cannot replace the Unix socket ${path}: ${reason(error)}.`);
