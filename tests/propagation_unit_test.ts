@@ -10,7 +10,7 @@ import { compare, startPair } from "./support/differential.ts";
 import { eventually } from "./support/eventually.ts";
 import { comparePropagation, ReplicaStream, StreamPair } from "./support/replica_stream.ts";
 import { RespClient } from "./support/resp_client.ts";
-import { redisTest } from "./support/skip.ts";
+import { redisTest, valkeyTest } from "./support/skip.ts";
 
 redisTest("Messages are sent though they change nothing, and settings are not", async () => {
   await comparePropagation([
@@ -111,6 +111,26 @@ redisTest("A transaction that writes more than once is sent as one", async () =>
     "SELECT 0",
     "SET a 1",
   ]);
+});
+
+valkeyTest("A key that expired before it could serve goes when a command meets it", async () => {
+  const lines = [
+    "CONFIG SET lazyfree-lazy-expire no",
+    "DEBUG SET-ACTIVE-EXPIRE 0",
+    "SELECT 1",
+    "RPUSH k v",
+    "PEXPIRE k 1",
+    "pass: 10",
+    "b| BLPOP k 0",
+    "wait: 1",
+    "SWAPDB 0 1",
+    "wait: 1",
+    "SET other v",
+    "SELECT 0",
+    "EXISTS k",
+    "SET other v",
+  ];
+  await comparePropagation(lines, undefined, "valkey-server");
 });
 
 redisTest("Keys that expire as SCAN or RANDOMKEY meets them are sent one by one", async () => {

@@ -153,9 +153,11 @@ export class BlockedKeys {
 
   #serveFrom(db: Database, key: WaitedKey, run: (client: Client, args: Args) => void): void {
     for (const waiter of key.waiters) {
-      const entry = db.find(key.bytes, 0, key.bytes.length);
-      if (entry === 0 && key.orGone === 0) return;
-      const serves = entry !== 0 && db.type(entry) === waiter.type;
+      // Not `db.find`: a key that has expired goes only when a command looks for it.
+      const entry = db.map.find(key.bytes, 0, key.bytes.length);
+      const exists = entry !== 0 && !db.isExpired(entry);
+      if (!exists && key.orGone === 0) return;
+      const serves = exists && db.type(entry) === waiter.type;
       if ((!serves && !waiter.orGone) || waiter.client.closing) continue;
       const { client } = waiter;
       const wait = client.blocked;
