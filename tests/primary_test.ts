@@ -409,6 +409,26 @@ Deno.test("silent replicas are closed after repl-timeout, those of SYNC are not"
   assertEquals(await connectedReplicas(primary.client), 1);
 });
 
+redisTest("a replica that asks for something is closed, and the log tells of both", async () => {
+  async function play(port: number, log: () => string): Promise<unknown> {
+    using client = await RespClient.connect(port);
+    using replica = await RawReplica.attach(port);
+    await replica.link.post("GET", "k");
+    await eventually(async () => await connectedReplicas(client) === 0);
+    const told = log().split("\n").filter((line) => /CRITICAL|generated a reply/.test(line));
+    return [
+      told.map((line) => line.replace(/.* # /, "").replace(/(?<=disconnecting it).*/, "")).sort(),
+      await field(client, "stats", "unexpected_error_replies"),
+    ];
+  }
+  await using redis = await startRedis();
+  await using redino = await startPrimary();
+  assertEquals(
+    await play(redino.port, () => redino.log.join("")),
+    await play(redis.port, () => Deno.readTextFileSync(`${redis.dir}/redis.log`)),
+  );
+});
+
 Deno.test("a replica that sends newlines while it loads is not silent", async () => {
   let nowMs = 1_700_000_000_000;
   await using primary = await startPrimary({ clock: () => nowMs, "repl-timeout": 7 });

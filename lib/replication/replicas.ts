@@ -163,6 +163,7 @@ export class Replicas {
     this.attached.add(replica);
     client.outputClass = "replica";
     client.feed = replica;
+    client.noteErrors("master", "replica");
     client.setGate(GATE.replica, true);
   }
 

@@ -120,19 +120,25 @@ export class Client implements Requester, Subscriber {
 
   /** Makes it the link to our primary. */
   obey(): void {
-    const { server, reply } = this;
     this.isPrimary = true;
     this.user = "(superuser)";
     this.limits = PRIMARY_LIMITS;
     this.gateMask = ~NOT_FOR_PRIMARY;
     this.setAuthenticated(true);
-    reply.muted = true;
-    reply.onError = (line) => {
+    this.reply.muted = true;
+    this.noteErrors("replica", "master");
+  }
+
+  /** An error between a primary and its replica is a sign that their data differ: the log tells. */
+  noteErrors(from: "master" | "replica", to: "master" | "replica"): void {
+    const { server } = this;
+    this.reply.onError = (line) => {
       server.onErrorReply(line);
       server.stats.unexpectedErrors++;
       const command = this.lastCommand?.fullName ?? "<unknown>";
+      const text = line.startsWith("ERR ") ? line.slice(4) : `-${line}`;
       server.log.warning(
-        `== CRITICAL == This replica is sending an error to its master: '${line}' after processing the command '${command}'`,
+        `== CRITICAL == This ${from} is sending an error to its ${to}: '${text}' after processing the command '${command}'`,
       );
     };
   }
