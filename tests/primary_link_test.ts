@@ -203,7 +203,7 @@ Deno.test("errors of the primary's commands are not told to it, but logged and c
   assertEquals(stats.get("unexpected_error_replies"), "2");
   assert(
     linked.log.some((line) =>
-      /== CRITICAL == .* error to its master: 'WRONGTYPE .*' after processing the command 'lpush'/
+      /== CRITICAL == .* error to its master: '-WRONGTYPE .*' after processing the command 'lpush'/
         .test(line)
     ),
   );
