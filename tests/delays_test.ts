@@ -2,7 +2,7 @@
  * The directives by which tests make saving and loading slow (`rdb-key-save-delay`, `key-load-delay`):
  * what they hold up stays what it is, and ends as soon as it is given up. Redis does the same.
  */
-import { assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { eventually } from "./support/eventually.ts";
 import { startRedino } from "./support/rdb.ts";
 import { startRedis } from "./support/redis.ts";
@@ -42,6 +42,30 @@ redisTest("rdb-key-save-delay holds up BGSAVE, which FLUSHALL gives up", async (
     await eventually(async () => await persistence(client, "rdb_bgsave_in_progress") === "0");
     return [replies, during, await persistence(client, "rdb_changes_since_last_save")];
   });
+});
+
+Deno.test("INFO tells what a save had to copy as it was about to change", async () => {
+  const dir = await Deno.makeTempDir({ prefix: "redino_delays_" });
+  {
+    await using redino = await startRedino({ dir });
+    const { client } = redino;
+    const copied = async (field: string) => Number(await persistence(client, field));
+    await client.send("CONFIG", "SET", "rdb-key-save-delay", FOR_EVER, "rdbcompression", "no");
+    await client.send("DEBUG", "POPULATE", "100", "key", "1000");
+    await client.send("BGSAVE");
+    assertEquals(await copied("current_cow_size"), 0);
+    await client.send("DEL", ...Array.from({ length: 11 }, (_, i) => `key:${i}`));
+    const size = await copied("current_cow_size");
+    // One of them may have been out before.
+    assert(size >= 10_000 && size < 12_000, String(size));
+    await client.send("SET", "new", "value");
+    assertEquals(await copied("current_cow_size"), size);
+    await client.send("FLUSHALL");
+    await eventually(async () => await persistence(client, "rdb_bgsave_in_progress") === "0");
+    assert(await copied("rdb_last_cow_size") >= size);
+    assertEquals(await copied("current_cow_size"), 0);
+  }
+  await Deno.remove(dir, { recursive: true });
 });
 
 redisTest("rdb-key-save-delay holds up what a replica is sent, until that is gone", async () => {

@@ -67,6 +67,15 @@ export interface Loading {
   usedMemory: number;
 }
 
+/** How far a snapshot is. */
+export interface SnapshotProgress {
+  readonly keys: number;
+  readonly keysOut: number;
+  /** See {@link Snapshot.copiedBytes}. */
+  readonly copiedBytes: number;
+  readonly startedSeconds: number;
+}
+
 interface Running {
   readonly kind: "disk" | "socket";
   readonly snapshot: Snapshot;
@@ -93,6 +102,8 @@ export class Persistence {
   lastOk = true;
   /** How long the last snapshot took; -1 if there was none. */
   lastTookSeconds = -1;
+  /** The last snapshot's {@link Snapshot.copiedBytes}. */
+  lastCopiedBytes = 0;
   /** BGSAVE was asked for while it could not begin. */
   scheduled = false;
   loading: Loading | undefined;
@@ -129,10 +140,10 @@ export class Persistence {
   }
 
   /** How far the running snapshot is, if one runs. */
-  get progress(): { keys: number; keysOut: number; startedSeconds: number } | undefined {
+  get progress(): SnapshotProgress | undefined {
     if (this.#running === undefined) return undefined;
-    const { snapshot: { keys, keysOut }, startedSeconds } = this.#running;
-    return { keys, keysOut, startedSeconds };
+    const { snapshot: { keys, keysOut, copiedBytes }, startedSeconds } = this.#running;
+    return { keys, keysOut, copiedBytes, startedSeconds };
   }
 
   /** Bytes of the running snapshot that wait for those who take it. */
@@ -294,6 +305,7 @@ export class Persistence {
     } finally {
       snapshot.end();
       this.#running = undefined;
+      this.lastCopiedBytes = snapshot.copiedBytes;
       this.#host.time.refresh();
       this.lastTookSeconds = this.#nowSeconds - startedSeconds;
       this.onIdle();

@@ -102,11 +102,15 @@ class Marks {
   }
 }
 
+type WriteEntry = (picture: Picture, entry: number) => void;
+
 /** One database's part of a snapshot. */
 class Picture implements SnapshotHook {
   /** Entries that are not out yet. */
   left: number;
-  readonly #write: (picture: Picture, entry: number) => void;
+  readonly #write: WriteEntry;
+  /** Writes an entry out of turn. */
+  readonly #copy: WriteEntry;
   readonly number: number;
   readonly size: number;
   readonly volatileCount: number;
@@ -121,9 +125,10 @@ class Picture implements SnapshotHook {
   /** Whether the database is one that was emptied since, and ours to release. */
   #owned = false;
 
-  constructor(db: Database, write: (picture: Picture, entry: number) => void) {
+  constructor(db: Database, write: WriteEntry, copy: WriteEntry) {
     this.#db = db;
     this.#write = write;
+    this.#copy = copy;
     this.number = db.number;
     this.left = this.size = db.size;
     this.volatileCount = db.volatileCount;
@@ -137,7 +142,7 @@ class Picture implements SnapshotHook {
   beforeWrite(entry: number): void {
     if (this.#marks.add(entry)) return;
     this.left--;
-    this.#write(this, entry);
+    this.#copy(this, entry);
     if (this.left === 0) this.end();
   }
 
@@ -184,6 +189,8 @@ export class Snapshot {
   /** Keys that there were, and those that are out. */
   readonly keys: number;
   keysOut = 0;
+  /** Bytes of entries that were written as they were about to change: what copy-on-write is in Redis. */
+  copiedBytes = 0;
   readonly #output: RdbOutput;
   readonly #pictures: Picture[];
   /** The database that what is written belongs to. */
@@ -196,8 +203,14 @@ export class Snapshot {
   constructor(options: SnapshotOptions) {
     this.#output = new RdbOutput(options);
     writeHeader(this.#output, options.aux);
-    const write = (picture: Picture, entry: number) => this.#write(picture, entry);
-    this.#pictures = options.dbs.filter((db) => db.size > 0).map((db) => new Picture(db, write));
+    const write: WriteEntry = (picture, entry) => this.#write(picture, entry);
+    const copy: WriteEntry = (picture, entry) => {
+      const before = this.#output.bytes;
+      this.#write(picture, entry);
+      this.copiedBytes += this.#output.bytes - before;
+    };
+    this.#pictures = options.dbs.filter((db) => db.size > 0)
+      .map((db) => new Picture(db, write, copy));
     this.keys = this.#pictures.reduce((sum, { size }) => sum + size, 0);
   }
 

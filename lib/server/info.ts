@@ -224,11 +224,12 @@ function persistenceFields(server: Server): Field[] {
   const nowSeconds = Math.floor(server.time.nowMs / 1000);
   const keys = progress?.keys ?? 0;
   const keysOut = progress?.keysOut ?? 0;
+  const copiedBytes = progress?.copiedBytes ?? 0;
   return [
     ["loading", loading === undefined || loading.aside ? 0 : 1],
     ["async_loading", loading?.aside ? 1 : 0],
-    ["current_cow_peak", 0],
-    ["current_cow_size", 0],
+    ["current_cow_peak", copiedBytes],
+    ["current_cow_size", copiedBytes],
     ["current_cow_size_age", 0],
     ["current_fork_perc", percentage(keysOut, keys).toFixed(2)],
     ["current_save_keys_processed", keysOut],
@@ -243,7 +244,7 @@ function persistenceFields(server: Server): Field[] {
       progress === undefined ? -1 : nowSeconds - progress.startedSeconds,
     ],
     ["rdb_saves", persistence.saves],
-    ["rdb_last_cow_size", 0],
+    ["rdb_last_cow_size", persistence.lastCopiedBytes],
     ["rdb_last_load_keys_expired", persistence.keysExpired],
     ["rdb_last_load_keys_loaded", persistence.keysLoaded],
     ["aof_enabled", 0],
