@@ -1,5 +1,5 @@
 /** Client-side caching: CLIENT TRACKING and what clients are told, held against redis-server. */
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { serve } from "../lib/mod.ts";
 import { compareConversation, type Line } from "./support/conversation.ts";
 import { compare, frames, startPair, unordered } from "./support/differential.ts";
@@ -320,6 +320,24 @@ redisTest(
     ]);
   },
 );
+
+Deno.test("CLIENT TRACKING's NOLOOP spares a client its own changes, not what goes by itself meanwhile", async () => {
+  let nowMs = 1_700_000_000_000;
+  await using server = await serve({ port: 0, clock: () => nowMs });
+  using client = await RespClient.connect(server.port, { protocol: 3 });
+  await client.send("CLIENT", "TRACKING", "ON", "NOLOOP");
+  await client.send("SET", "k", "v", "PX", "10");
+  await client.send("GET", "k");
+  nowMs += 20;
+  await client.post("SET", "k", "w");
+  await client.post("MGET", "a", "b");
+  assertEquals(show(await client.readAny()), "+OK");
+  assertEquals(show(await client.readAny()), '>["invalidate" ["k"]]');
+  assertEquals(show(await client.readAny()), "[nil nil]");
+  await client.post("CONFIG", "SET", "tracking-table-max-keys", "1");
+  assertEquals(show(await client.readAny()), "+OK");
+  assertMatch(show(await client.readAny()), /^>\["invalidate" \["[ab]"\]\]$/);
+});
 
 Deno.test("CLIENT TRACKING pushes what a client's own command changed behind its reply", async () => {
   await using server = await serve({ port: 0 });

@@ -140,17 +140,16 @@ export class TrackingTable {
     this.#effort++;
     for (; left > 0 && this.#map.count > this.maxKeys; left--) {
       const key = this.#map.key(this.#map.sample(this.#random));
-      this.#invalidate(key, 0, key.length);
+      this.#invalidate(undefined, key, 0, key.length);
     }
     if (this.#map.count <= this.maxKeys) this.#effort = 0;
   }
 
   /** A key was changed by the running command, or went by itself. */
   changed(byCommand: boolean, buf: Uint8Array, off: number, len: number): void {
-    if (this.#prefixes.size > 0) {
-      this.#noteForPrefixes(byCommand ? this.#current() : undefined, buf, off, len);
-    }
-    if (this.#map.count > 0) this.#invalidate(buf, off, len);
+    const by = byCommand ? this.#current() : undefined;
+    if (this.#prefixes.size > 0) this.#noteForPrefixes(by, buf, off, len);
+    if (this.#map.count > 0) this.#invalidate(by, buf, off, len);
   }
 
   /** One or all databases were emptied: whoever tracks is told to forget everything. */
@@ -245,8 +244,8 @@ export class TrackingTable {
     this.itemCount += group.size - before;
   }
 
-  /** Tells who has a key, and forgets it. */
-  #invalidate(buf: Uint8Array, off: number, len: number): void {
+  /** Tells who has a key, but for `by` where he has NOLOOP, and forgets it. */
+  #invalidate(by: Client | undefined, buf: Uint8Array, off: number, len: number): void {
     const map = this.#map;
     const arena = this.#arena;
     const entry = map.find(buf, off, len);
@@ -258,22 +257,22 @@ export class TrackingTable {
     const message = keyArray([latin1(buf, off, len)]);
     if (who >= 0) {
       this.itemCount--;
-      this.#tellOwner(who, message);
+      this.#tellOwner(who, by, message);
     } else {
       const group = this.#groups[~who]!;
       this.#groups[~who] = undefined;
       this.#freeGroups.push(~who);
       this.itemCount -= group.size;
-      for (const id of group) this.#tellOwner(id, message);
+      for (const id of group) this.#tellOwner(id, by, message);
     }
     this.#refresh();
   }
 
-  #tellOwner(id: number, keys: Uint8Array): void {
+  #tellOwner(id: number, by: Client | undefined, keys: Uint8Array): void {
     const client = this.#find(id);
     const tracking = client?.tracking;
     if (client === undefined || tracking === undefined || tracking.mode === "broadcast") return;
-    if (tracking.noLoop && client === this.#current()) return;
+    if (tracking.noLoop && client === by) return;
     this.#tell(client, keys);
   }
 
