@@ -203,6 +203,17 @@ redisTest("Commands on keys are sent as they are where they change something", a
   ]);
 });
 
+redisTest("DEBUG REPLICATE sends replicas what it is given, known or not", async () => {
+  await comparePropagation([
+    "SET k v",
+    "DEBUG REPLICATE set k other",
+    "GET k",
+    "DEBUG REPLICATE nonsense",
+    "DEBUG REPLICATE",
+    "SET k w",
+  ]);
+});
+
 redisTest("RESTORE sends replicas when the key expires, or that it is gone", async () => {
   // What DUMP makes of "v".
   const payload = latin1Bytes(PAYLOAD);

@@ -83,6 +83,8 @@ const HELP = [
   "    Save the data and load them again. MERGE: a key that is there already is",
   "    replaced; NOFLUSH: the data stay while the file is loaded; NOSAVE: the file",
   "    that is there is loaded.",
+  "REPLICATE <command> [<arg> ...]",
+  "    Send the replicas a command that is not run here, to make their data differ.",
   "SDSLEN <key>",
   "    Lengths of a key and its string in memory.",
   "SET-ACTIVE-EXPIRE <0|1>",
@@ -147,7 +149,7 @@ const SUBCOMMANDS = new Map<string, Subcommand>([
   ["QUICKLIST", takes(3, 4, (client, args) => logValue(client, args, ENCODING.quicklist))],
   ["QUICKLIST-PACKED-THRESHOLD", takes(3, 3, packedThreshold)],
   ["RELOAD", takes(2, Infinity, reload)],
-  ["REPLICATE", takes(3, Infinity, accepted)],
+  ["REPLICATE", takes(3, Infinity, replicate)],
   ["REPLYBUFFER", takes(4, 4, replyBuffer)],
   ["RESTART", takes(2, 3, refused)],
   ["SDSLEN", takes(3, 3, sdslen)],
@@ -329,6 +331,11 @@ function loadAof(): void {
 function changeReplId({ reply, server }: Client): void {
   server.log.notice("Changing replication IDs after receiving change-repl-id");
   server.replication.begin();
+  reply.ok();
+}
+
+function replicate({ db, propagation, reply }: Client, args: Args): void {
+  propagation.also(db.number, args.views(2));
   reply.ok();
 }
 
