@@ -321,6 +321,19 @@ redisTest(
   },
 );
 
+Deno.test("keys beyond tracking-table-max-keys are given up, however many and without a command", async () => {
+  await using server = await serve({ port: 0 });
+  using client = await RespClient.connect(server.port, { protocol: 3 });
+  await client.send("CLIENT", "TRACKING", "ON");
+  const keys = Array.from({ length: 500 }, (_, i) => `k${i}`);
+  await client.send("MGET", ...keys);
+  await client.post("CONFIG", "SET", "tracking-table-max-keys", "10");
+  for (let left = keys.length - 10; left > 0;) {
+    if ((await client.readAny()).type === "push") left--;
+  }
+  assertEquals((await client.send("PING")).type, "simple");
+});
+
 Deno.test("CLIENT TRACKING's NOLOOP spares a client its own changes, not what goes by itself meanwhile", async () => {
   let nowMs = 1_700_000_000_000;
   await using server = await serve({ port: 0, clock: () => nowMs });

@@ -84,6 +84,7 @@ export class Cron {
     this.#watchClients(hz);
     server.countClientBytes();
     evictClients(server);
+    server.tracking.giveUp();
     server.migration.expire();
     if (startMs - this.#replicatedMs >= REPLICATION_MS) {
       this.#replicatedMs = startMs;
