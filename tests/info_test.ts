@@ -208,6 +208,26 @@ Deno.test("INFO counts calls of the batch that it stands in", async () => {
   );
 });
 
+Deno.test("INFO counts batches, their time and their commands' part of it, until CONFIG RESETSTAT", async () => {
+  await using server = await serve({ port: 0 });
+  using client = await RespClient.connect(server.port);
+  const read = async () => {
+    const stats = await fields(client, "stats");
+    const at = (name: string) => Number(stats.get(`eventloop_${name}`));
+    return { cycles: at("cycles"), total: at("duration_sum"), commands: at("duration_cmd_sum") };
+  };
+  for (let i = 0; i < 20; i++) await client.send("PING");
+  await client.send("SETRANGE", "k", "50000000", "x");
+  const first = await read();
+  assert(first.cycles > 20);
+  assert(first.commands > 0 && first.commands <= first.total);
+  await client.send("PING");
+  const second = await read();
+  assert(second.cycles > first.cycles && second.total > first.total);
+  await client.send("CONFIG", "RESETSTAT");
+  assert((await read()).total < first.total);
+});
+
 Deno.test("INFO's redino_version is the version that deno.json names", async () => {
   const { version } = JSON.parse(await Deno.readTextFile(new URL("../deno.json", import.meta.url)));
   assertEquals(VERSION, version);

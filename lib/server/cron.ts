@@ -45,6 +45,9 @@ export class Cron {
   readonly outputRate = new Rate();
   readonly replicationInputRate = new Rate();
   readonly replicationOutputRate = new Rate();
+  readonly cycleRate = new Rate();
+  /** Microseconds a cycle: a rate over cycles, not over time. */
+  readonly cycleUsec = new Rate();
   readonly #server: Server;
   #interval: ReturnType<typeof setInterval> | undefined;
   #sampledMs = 0;
@@ -77,7 +80,9 @@ export class Cron {
     if (server.persistence.loading === undefined) {
       server.activeExpiry.run(server.dbs, 1000 / hz * EXPIRY_SHARE);
       server.ownExpiry.run(server.dbs);
-      server.latency.note("expire-cycle", performance.now() - startMs, server.time.nowMs);
+      const tookMs = performance.now() - startMs;
+      server.stats.expiryMs += tookMs;
+      server.latency.note("expire-cycle", tookMs, server.time.nowMs);
     }
     server.persistence.cron();
     this.#rehash();
@@ -96,6 +101,8 @@ export class Cron {
       this.commandRate.sample(stats.commands, startMs);
       this.inputRate.sample(stats.inputBytes, startMs);
       this.outputRate.sample(stats.outputBytes, startMs);
+      this.cycleRate.sample(stats.cycles, startMs);
+      this.cycleUsec.sample(stats.busyUsec / 1000, stats.cycles);
       this.replicationInputRate.sample(stats.replicationInputBytes, startMs);
       this.replicationOutputRate.sample(stats.replicaOutputBytes, startMs);
       stats.peakMemoryBytes = Math.max(stats.peakMemoryBytes, server.usedMemory);

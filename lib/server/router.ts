@@ -94,6 +94,8 @@ export class Router {
   #replied = 0;
   /** Where the time of the batch that is not accounted for begins: performance.now(). */
   #clockMs = 0;
+  /** When the batch began, on that clock. */
+  #beganMs = 0;
 
   constructor(server: Server, commands: CommandTable) {
     this.#server = server;
@@ -521,7 +523,7 @@ export class Router {
 
   #begin(): void {
     this.#running = true;
-    this.#clockMs = performance.now();
+    this.#beganMs = this.#clockMs = performance.now();
   }
 
   /** Ends a batch: accounts for its time, and lets those go on whom it woke. */
@@ -535,6 +537,9 @@ export class Router {
       if (this.#batchCalls > 0) this.#share();
     }
     this.#running = false;
+    const { stats } = this.#server;
+    stats.cycles++;
+    stats.busyUsec += (this.#clockMs - this.#beganMs) * 1000;
     this.#server.tracking.broadcast();
     this.#server.replication.feed();
   }
@@ -551,6 +556,7 @@ export class Router {
     this.#clockMs = nowMs;
     this.#replied = 0;
     if (this.#batchCalls > 0) {
+      this.#server.stats.commandUsec += usec;
       const each = usec / this.#batchCalls;
       for (let i = 0; i < this.#calledCount; i++) {
         const command = this.#called[i]!;

@@ -7,6 +7,12 @@ export class Stats {
   connections = 0;
   rejectedConnections = 0;
   commands = 0;
+  /** Batches run, the cron's rounds among them, with the time that they took and their commands' part. */
+  cycles = 0;
+  busyUsec = 0;
+  commandUsec = 0;
+  /** What active expiry took. */
+  expiryMs = 0;
   inputBytes = 0;
   outputBytes = 0;
   /** Those of them that went to replicas. */
@@ -38,6 +44,11 @@ export class Stats {
 
   reset(): void {
     this.connections = this.rejectedConnections = this.commands = 0;
+    this.cycles =
+      this.busyUsec =
+      this.commandUsec =
+      this.expiryMs =
+        0;
     this.replicationInputBytes = this.unexpectedErrors = 0;
     this.inputBytes = this.outputBytes = this.replicaOutputBytes = 0;
     this.fullSyncs = this.partialSyncs = this.refusedPartialSyncs = 0;
