@@ -4,7 +4,7 @@ import { serve } from "../lib/mod.ts";
 import { Server } from "../lib/server/server.ts";
 import { compare, startPair } from "./support/differential.ts";
 import { eventually } from "./support/eventually.ts";
-import { type Argument, encodeCommand, RespClient } from "./support/resp_client.ts";
+import { type Argument, encodeCommand, RespClient, show } from "./support/resp_client.ts";
 import { redisTest } from "./support/skip.ts";
 import { latin1 } from "../lib/bytes/text.ts";
 
@@ -258,6 +258,21 @@ redisTest(
     }
   },
 );
+
+Deno.test("a client that has not authenticated is not kept many refusals", async () => {
+  await using server = await serveOpen({ port: 0, requirepass: "secret" });
+  const refusal = "-NOAUTH Authentication required.\r\n";
+  using modest = await RespClient.connect(server.port);
+  await modest.write("GET k\r\n".repeat(200));
+  for (let i = 0; i < 200; i++) assertEquals(show(await modest.read()), refusal.trimEnd());
+  using greedy = await RespClient.connect(server.port);
+  await greedy.write("GET k\r\n".repeat(2000));
+  assertEquals(await greedy.readToEnd(), new Uint8Array());
+  assertEquals(server.stats.outputBufferDisconnections, 1);
+  assertEquals(await modest.ask("AUTH", "secret"), "+OK");
+  await modest.write("GET k\r\n".repeat(20_000));
+  for (let i = 0; i < 20_000; i++) assertEquals((await modest.read()).type, "nullBulk");
+});
 
 Deno.test("client-output-buffer-limit's soft limit cuts off who stays above it", async () => {
   let nowMs = 1_800_000_000_000;

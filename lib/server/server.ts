@@ -48,6 +48,9 @@ import { Stats } from "./stats.ts";
 import { TrackingTable } from "./tracking.ts";
 import { Watches } from "./transactions.ts";
 
+/** What may wait for a client before it authenticates: Redis's first buffer and, since 7.2.8, 1 KiB. */
+const UNAUTHENTICATED_BYTES = 17 * 1024;
+
 export interface ServerParts {
   readonly config: Config;
   readonly log: Log;
@@ -263,7 +266,9 @@ export class Server implements AsyncDisposable {
     if (!overSoft) client.overSoftLimitMs = undefined;
     else client.overSoftLimitMs ??= this.time.nowMs;
     const softMs = overSoft ? this.time.nowMs - client.overSoftLimitMs! : 0;
-    if (!overHard && !(overSoft && softMs > limit.softSeconds * 1000)) return;
+    // Who has not authenticated could make the server keep refusals without end.
+    const overRefusals = !client.authenticated && waiting > UNAUTHENTICATED_BYTES;
+    if (!overHard && !overRefusals && !(overSoft && softMs > limit.softSeconds * 1000)) return;
     this.log.warning(
       `Client ${clientInfo(client)} closed for overcoming of output buffer limits.`,
     );
