@@ -337,6 +337,37 @@ Deno.test("maxmemory-clients closes the largest client, but none with NO-EVICT",
   for (const client of deaf) client.close();
 });
 
+redisTest("bytes of a command that is not complete count as its client's memory", async () => {
+  await using pair = await startPair();
+  for (const port of [pair.redisPort, pair.redinoPort]) {
+    using other = await RespClient.connect(port);
+    using slow = await RespClient.connect(port);
+    const id = (await slow.ask("CLIENT", "ID")).slice(1);
+    const sum = async (field: string) => {
+      const line = show(await other.send("CLIENT", "LIST", "ID", id));
+      return Number(new RegExp(` ${field}=(\\d+)`).exec(line)?.[1]);
+    };
+    await slow.write("*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$2000000\r\n" + "x".repeat(1_500_000));
+    await eventually(async () => await sum("qbuf") >= 1_500_000);
+    assert(await sum("tot-mem") > 1_500_000);
+    // It is told, and then it is what goes.
+    await other.send("CONFIG", "SET", "maxmemory-clients", "1mb");
+    await eventually(async () =>
+      show(await other.send("INFO", "stats")).includes("evicted_clients:1")
+    );
+    assertEquals(show(await other.send("CLIENT", "LIST", "ID", id)), '""');
+  }
+});
+
+Deno.test("INFO counts reads from sockets and writes to them", async () => {
+  await using server = await serveOpen({ port: 0 });
+  using client = await RespClient.connect(server.port);
+  for (let i = 0; i < 10; i++) await client.send("PING");
+  const stats = show(await client.send("INFO", "stats"));
+  assertStringIncludes(stats, "total_reads_processed:11");
+  assertStringIncludes(stats, "total_writes_processed:10");
+});
+
 redisTest("maxclients refuses one more, with Redis's words", async () => {
   await using pair = await startPair({ config: { maxclients: 3 } });
   const answers: string[] = [];

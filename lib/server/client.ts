@@ -168,11 +168,12 @@ export class Client implements Requester, Subscriber {
   }
 
   /**
-   * Bytes that are kept for it alone: commands that were not run, and replies that were not sent. The
-   * stream, of which a replica has yet to be sent a part, is shared.
+   * Bytes that are kept for it alone: commands that were not run or are not complete, and replies that
+   * were not sent. The stream, of which a replica has yet to be sent a part, is shared.
    */
   get waitingBytes(): number {
-    return this.pendingBytes + (this.transaction?.bytes ?? 0) + this.connection.unsentBytes -
+    const { carriedBytes, unsentBytes } = this.connection;
+    return this.pendingBytes + carriedBytes + (this.transaction?.bytes ?? 0) + unsentBytes -
       (this.feed?.bytes ?? 0);
   }
 

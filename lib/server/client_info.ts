@@ -18,8 +18,9 @@ export function clientType(client: Client): ClientType {
 /** Bytes that a client takes, its buffers included. */
 export function clientMemory(client: Client): number {
   const queued = client.transaction?.bytes ?? 0;
-  return OBJECT_BYTES + client.connection.inputBufferBytes + client.pendingBytes + queued +
-    client.connection.unsentBytes;
+  const { inputBufferBytes, carriedBytes, unsentBytes } = client.connection;
+  return OBJECT_BYTES + inputBufferBytes + carriedBytes + client.pendingBytes + queued +
+    unsentBytes;
 }
 
 /** The client's line, without a line end. */
@@ -29,7 +30,7 @@ export function clientInfo(client: Client): string {
   const unsent = connection.unsentBytes;
   const sending = unsent > reply.bytes;
   const { router } = client.server;
-  const queryBytes = client.pendingBytes + router.queryBytes(client);
+  const queryBytes = client.pendingBytes + connection.carriedBytes + router.queryBytes(client);
   return `id=${client.id} addr=${connection.peer} laddr=${connection.local} fd=${client.id}` +
     ` name=${client.name} age=${seconds(nowMs - client.createdMs)}` +
     ` idle=${seconds(nowMs - client.seenMs)} flags=${flags(client)} db=${client.db.number}` +

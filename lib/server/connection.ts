@@ -32,7 +32,7 @@ export class Connection {
 
   #server: Server;
   #client!: Client;
-  #decoder!: RequestDecoder;
+  #decoder: RequestDecoder | undefined;
   /** What is read into; empty where the client is not served. */
   #input = NO_BYTES;
   /** The chunk being sent, and how much of it has been. */
@@ -75,6 +75,11 @@ export class Connection {
     return this.#input.length;
   }
 
+  /** Bytes that were read of a command which is not complete. */
+  get carriedBytes(): number {
+    return this.#decoder?.carried ?? 0;
+  }
+
   /** Takes the client whose replies it sends; whoever does not have it served reads by himself. */
   attach(client: Client): void {
     this.#client = client;
@@ -97,8 +102,9 @@ export class Connection {
   #received(count: number | null): void {
     if (count === null) return this.#ended();
     const { router, stats } = this.#server;
-    const decoder = this.#decoder;
+    const decoder = this.#decoder!;
     const client = this.#client;
+    stats.reads++;
     stats.inputBytes += count;
     try {
       let batch = decoder.decode(this.#input, count);
@@ -130,6 +136,7 @@ export class Connection {
     const { replica } = this.#client;
     time.refresh();
     this.#client.seenMs = time.nowMs;
+    if (this.carriedBytes >= READ_BYTES) this.#server.noteWaiting(this.#client);
     // An empty line is what a replica says while it loads.
     if (replica !== undefined) replica.ackMs = time.nowMs;
   }
@@ -175,6 +182,7 @@ export class Connection {
 
   #written(count: number): void {
     const { stats } = this.#server;
+    stats.writes++;
     stats.outputBytes += count;
     if (this.#client.feed !== undefined) stats.replicaOutputBytes += count;
     const chunk = this.#sending!;

@@ -13,6 +13,9 @@ export class Stats {
   commandUsec = 0;
   /** What active expiry took. */
   expiryMs = 0;
+  /** Reads from clients' sockets and writes to them, and their bytes. */
+  reads = 0;
+  writes = 0;
   inputBytes = 0;
   outputBytes = 0;
   /** Those of them that went to replicas. */
@@ -50,7 +53,12 @@ export class Stats {
       this.expiryMs =
         0;
     this.replicationInputBytes = this.unexpectedErrors = 0;
-    this.inputBytes = this.outputBytes = this.replicaOutputBytes = 0;
+    this.reads =
+      this.writes =
+      this.inputBytes =
+      this.outputBytes =
+      this.replicaOutputBytes =
+        0;
     this.fullSyncs = this.partialSyncs = this.refusedPartialSyncs = 0;
     this.queryBufferDisconnections = this.outputBufferDisconnections = this.evictedClients = 0;
     this.errors.clear();
