@@ -236,7 +236,11 @@ Deno.test("A stream's groups and consumers load in whatever order they come", as
   assertEquals(await client.ask("XGROUP", "DELCONSUMER", "s", "b", "y"), ":0");
   assertEquals(await client.ask("XGROUP", "DESTROY", "s", "c"), ":1");
   assertThrows(() => load(server, streamOf(...groups, group("b"))), RdbError, "groups");
-  assertThrows(() => load(server, streamOf(group("b", "y", "x", "y"))), RdbError, "Duplicate stream consumer");
+  assertThrows(
+    () => load(server, streamOf(group("b", "y", "x", "y"))),
+    RdbError,
+    "Duplicate stream consumer",
+  );
   assertEquals(server.dbs[0]!.arena.usedBytes, 0);
 });
 
