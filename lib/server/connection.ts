@@ -106,9 +106,12 @@ export class Connection {
     const client = this.#client;
     stats.reads++;
     stats.inputBytes += count;
+    const wasLong = decoder.carried >= READ_BYTES;
     try {
       let batch = decoder.decode(this.#input, count);
       if (batch === undefined) this.#heard();
+      // A long command is complete: its bytes wait no more.
+      else if (wasLong) this.#server.countClientBytes();
       for (; batch !== undefined; batch = decoder.next()) router.runBatch(client, batch);
     } catch (error) {
       this.#server.reportBug("a connection", error);
