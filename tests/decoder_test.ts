@@ -195,6 +195,14 @@ async function pipe(bytes: string): Promise<string[][]> {
   return commands;
 }
 
+Deno.test("a decoder refuses arguments beyond its own limit, however they come", () => {
+  const limits = { maxBulkLength: 100 };
+  const error = "Protocol error: invalid bulk length";
+  const fits = ["SET", "k", "x".repeat(100)];
+  assertDecodes(request(...fits), { commands: [fits] }, { limits });
+  assertDecodes(request("SET", "k", "x".repeat(101)), { commands: [], error }, { limits });
+});
+
 Deno.test("a connection's readable side can be piped through the decoder", async () => {
   const long = "x".repeat(50_000);
   const bytes = request("SET", "k", long) + 'ECHO "a b"\r\n' + request("GET", "k");

@@ -89,6 +89,24 @@ redisTest("a client that stops sending still gets all its replies", async () => 
   }
 });
 
+Deno.test("a client that sends no more and reads nothing is let go", async () => {
+  let nowMs = Date.now();
+  await using server = await serveOpen({ clock: () => nowMs });
+  using other = await RespClient.connect(server.port);
+  await other.send("SET", "k", "x".repeat(8 << 20));
+  using conn = await Deno.connect({ hostname: "127.0.0.1", port: server.port });
+  using client = new RespClient(conn);
+  await client.write(request("GET", "k").repeat(4));
+  await eventually(() => server.clients.get(2)!.connection.unsentBytes > 0);
+  await conn.closeWrite();
+  await eventually(() => server.clients.get(2)!.closing);
+  nowMs += 9000;
+  await other.send("PING");
+  assert(server.clients.has(2));
+  nowMs += 2000;
+  await eventually(() => !server.clients.has(2));
+});
+
 Deno.test("half a command and then silence costs nobody else anything", async () => {
   await using server = await serveOpen();
   using other = await RespClient.connect(server.port);

@@ -123,8 +123,9 @@ function rewrite(client: Client): void {
 }
 
 function resetStat(client: Client): void {
-  const { commands, keyspaceStats, persistence, stats } = client.server;
+  const { activeExpiry, commands, keyspaceStats, persistence, stats } = client.server;
   stats.reset();
+  activeExpiry.timeCapReached = 0;
   keyspaceStats.hits = keyspaceStats.misses = 0;
   keyspaceStats.expired = keyspaceStats.evicted = 0;
   persistence.saves = 0;

@@ -11,7 +11,14 @@ import { systemErrorText } from "../config/special_kinds.ts";
 import { REDIS_VERSION } from "../config/version.ts";
 import type { Database } from "../store/database.ts";
 import type { DatabaseContext } from "../store/database_context.ts";
-import { loadFile, type LoadLog, LoadPace, RdbError, RdbLoader } from "./rdb_loader.ts";
+import {
+  loadFile,
+  type LoadLog,
+  LoadPace,
+  RdbError,
+  RdbLoader,
+  type RdbLoaderOptions,
+} from "./rdb_loader.ts";
 import { RdbFile, removeLeftovers, SaveError } from "./rdb_file.ts";
 import {
   delayedPace,
@@ -376,7 +383,7 @@ export class Persistence {
     this.loading = loading;
     this.#host.setLoading(true);
     try {
-      const loader = this.#loader(loading.totalBytes, false);
+      const loader = this.#loader(loading.totalBytes, { tellsReplicas: true });
       let toldMs = startMs;
       const { signal } = this.#stop;
       await loadFile(file, loader, new LoadPace(values, signal), signal, (bytes) => {
@@ -419,7 +426,7 @@ export class Persistence {
     try {
       refuseOtherThanFile(dbfilename, Deno.statSync(path));
       const bytes = Deno.readFileSync(path);
-      const loader = this.#loader(bytes.length, replaceKeys);
+      const loader = this.#loader(bytes.length, { replaceKeys });
       loader.push(bytes);
       loader.finish();
       this.#loaded(loader);
@@ -428,7 +435,10 @@ export class Persistence {
     }
   }
 
-  #loader(fileBytes: number, replaceKeys: boolean): RdbLoader {
+  #loader(
+    fileBytes: number,
+    options: Pick<RdbLoaderOptions, "replaceKeys" | "tellsReplicas">,
+  ): RdbLoader {
     const { config: { values }, dbs, databaseContext, log, time } = this.#host;
     return new RdbLoader({
       dbs,
@@ -439,7 +449,7 @@ export class Persistence {
       source: values.dbfilename,
       verifyChecksum: values.rdbchecksum && this.verifiesChecksums,
       fileBytes,
-      replaceKeys,
+      ...options,
     });
   }
 

@@ -51,12 +51,16 @@ export interface LoadLog {
 export interface RdbLoaderOptions {
   readonly dbs: readonly Database[];
   /**
-   * The time, in ms since the epoch: keys that expire before are dropped. They are loaded if replicas may
-   * go on from where the file stands: they must be told, so whoever loads the file removes them then …
+   * The time, in ms since the epoch: keys that expire before are dropped, but not for a replica, which
+   * waits for its primary's DEL.
    */
   readonly nowMs: number;
-  /** … and not for a replica, which waits for its primary's DEL. */
   readonly keepExpired: boolean;
+  /**
+   * Replicas may go on from where a file stands that says where: they must be told of what has expired,
+   * so that is loaded, and whoever loads the file removes it then.
+   */
+  readonly tellsReplicas?: boolean;
   /** The thresholds of the values' encodings: the configuration's values. */
   readonly limits: ValueLimits;
   readonly log: LoadLog;
@@ -257,16 +261,15 @@ export class RdbLoader {
   #loadKey(type: number, input: RdbInput): void {
     const key = this.#key;
     const db = this.#db;
-    const { keepExpired, nowMs } = this.#options;
+    const { keepExpired, nowMs, tellsReplicas } = this.#options;
     input.string(key);
     const expired = !keepExpired && this.#expiryMs !== NO_EXPIRY && this.#expiryMs < nowMs;
     if (expired) this.keysExpired++;
-    if (expired && !this.aux.has("repl-id")) {
-      // It is passed over.
-    } else if (!this.#reader.read(input, type, db)) {
+    const stays = !expired || (tellsReplicas === true && this.aux.has("repl-id"));
+    if (stays && !this.#reader.read(input, type, db)) {
       this.emptyKeysSkipped++;
       this.#options.log.notice(`Loading RDB: skipping empty key: ${shown(key)}`);
-    } else {
+    } else if (stays) {
       this.#add(db);
       if (!expired) this.keysLoaded++;
     }
@@ -371,7 +374,7 @@ export class RdbLoader {
 }
 
 /** The directives that make loading slow, so that something can be seen to happen meanwhile. */
-export interface LoadDelays {
+interface LoadDelays {
   /** Microseconds that each key takes. */
   readonly "key-load-delay": number;
   readonly "loading-process-events-interval-bytes": number;
@@ -385,7 +388,7 @@ export class LoadPace {
   #keys = 0;
   #owedMs = 0;
 
-  /** `delays` may change meanwhile; `signal` ends waiting. */
+  /** `signal` ends waiting. */
   constructor(delays: LoadDelays, signal: AbortSignal) {
     this.#delays = delays;
     this.#signal = signal;

@@ -82,7 +82,7 @@ export function letOthersRun(ms: number, signal?: AbortSignal): Promise<void> {
       signal?.removeEventListener("abort", end);
       resolve();
     };
-    const timer = setTimeout(end, ms);
+    const timer = setTimeout(end, Math.min(ms, LONGEST_TIMER_MS));
     signal?.addEventListener("abort", end);
   });
 }
@@ -236,7 +236,7 @@ export class Snapshot {
         if (entryMs > 0) {
           const entries = this.keysOut - waitedFor;
           waitedFor = this.keysOut;
-          await letOthersRun(Math.min(entries * entryMs, LONGEST_TIMER_MS), signal);
+          await letOthersRun(entries * entryMs, signal);
           signal?.throwIfAborted();
         }
         if (done) output.finish();

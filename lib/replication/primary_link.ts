@@ -314,7 +314,8 @@ export class PrimaryLink {
     const chunk = new Uint8Array(READ_BYTES);
     while (!client.closing) {
       const count = await conn.read(chunk).catch(() => null);
-      if (count === null) break;
+      // The link may have been ended meanwhile.
+      if (count === null || client.closing) break;
       time.refresh();
       this.lastIoMs = time.nowMs;
       stats.replicationInputBytes += count;

@@ -36,8 +36,11 @@ const MAX_INLINE = 64 * 1024;
 const MAX_ARGUMENTS = 0x7fffffff;
 const UNAUTHENTICATED_ARGUMENTS = 10;
 const UNAUTHENTICATED_BULK = 16 * 1024;
+const FIRST_WORDS = 32;
 /** Longer spans are let go when they have served once. */
 const KEPT_WORDS = 4 * 1024;
+/** The longest argument whose header is short: four digits. */
+const MAX_PLAIN_LENGTH = 9999;
 
 /** What a header's number may be beside a count: any negative one, and the two cases of no line end. */
 const NEGATIVE = -1;
@@ -60,7 +63,7 @@ const DIGIT_0 = 0x30;
 /** Complete commands: for each, its number of arguments and then a pair of offset and length each. */
 export class CommandBatch {
   buf: Uint8Array = NO_BYTES;
-  spans: Int32Array = new Int32Array(32);
+  spans: Int32Array = new Int32Array(FIRST_WORDS);
   /** Word of `spans` at which the next command to run begins. */
   at = 0;
   /** Words of `spans` in use. */
@@ -181,11 +184,15 @@ export class RequestDecoder {
         return this.#giveUp();
       }
     }
-    const isFree = this.#carried === 0 && this.#missing === 0;
-    if (isFree && (this.#carry !== NO_BYTES || this.#spare !== NO_BYTES)) {
-      carries.give(this.#carry);
-      carries.give(this.#spare);
-      this.#carry = this.#spare = NO_BYTES;
+    // Who is idle from now on keeps nothing of a long command.
+    this.#buf = this.#batch.buf = NO_BYTES;
+    if (this.#carried === 0 && this.#missing === 0) {
+      if (this.#batch.spans.length > KEPT_WORDS) this.#batch.spans = new Int32Array(FIRST_WORDS);
+      if (this.#carry !== NO_BYTES || this.#spare !== NO_BYTES) {
+        carries.give(this.#carry);
+        carries.give(this.#spare);
+        this.#carry = this.#spare = NO_BYTES;
+      }
     }
     return undefined;
   }
@@ -205,10 +212,7 @@ export class RequestDecoder {
 
   #decode(): CommandBatch | undefined {
     const batch = this.#batch;
-    if (this.#missing === 0) {
-      this.#startWord = 0;
-      if (batch.spans.length > KEPT_WORDS) batch.spans = new Int32Array(32);
-    }
+    if (this.#missing === 0) this.#startWord = 0;
     const stop = this.#parse();
     batch.buf = this.#buf;
     batch.used = this.#startWord;
@@ -342,8 +346,9 @@ export class RequestDecoder {
    * the first other one begins. It reads beyond the chunk's end at times, but takes nothing from there.
    */
   #parsePlain(pos: number): number {
-    // Others have limits that are looked at one by one.
-    if (!this.#requester.authenticated) return pos;
+    // Where even such lengths may be too much, they are looked at one by one.
+    const { authenticated, limits } = this.#requester;
+    if (!authenticated || limits.maxBulkLength < MAX_PLAIN_LENGTH) return pos;
     const buf = this.#buf;
     const end = this.#end;
     let { spans } = this.#batch;

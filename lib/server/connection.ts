@@ -19,6 +19,8 @@ import type { Server } from "./server.ts";
  */
 const READ_BYTES = 16 * 1024;
 const FIRST_READ_BYTES = 4 * 1024;
+/** So long a peer that sends no more may take to read on. */
+const LINGER_MS = 10_000;
 const NO_BYTES: Uint8Array<ArrayBuffer> = new Uint8Array(0);
 
 export class Connection {
@@ -39,6 +41,8 @@ export class Connection {
   #sending: Chunk | undefined;
   #sent = 0;
   #closeWhenSent = false;
+  /** Since when a peer that sends no more has taken nothing. */
+  #lingersSinceMs = Infinity;
   #closed = false;
   readonly #onRead = (count: number | null) => this.#received(count);
   readonly #onReadError = () => this.close();
@@ -100,6 +104,7 @@ export class Connection {
 
   /** Runs the commands that are complete with what was read; null is the peer's end. */
   #received(count: number | null): void {
+    if (this.#closed) return;
     if (count === null) return this.#ended();
     const { router, stats } = this.#server;
     const decoder = this.#decoder!;
@@ -111,7 +116,7 @@ export class Connection {
       let batch = decoder.decode(this.#input, count);
       if (batch === undefined) this.#heard();
       // A long command is complete: its bytes wait no more.
-      else if (wasLong) this.#server.countClientBytes();
+      else if (wasLong) this.#server.countBytesOf(client);
       for (; batch !== undefined; batch = decoder.next()) router.runBatch(client, batch);
     } catch (error) {
       this.#server.reportBug("a connection", error);
@@ -131,6 +136,12 @@ export class Connection {
     if (this.#sending === undefined || client.feed !== undefined) return this.close();
     client.reply.muted = true;
     client.closeAfterReplies();
+    this.#lingersSinceMs = this.#server.time.nowMs;
+  }
+
+  /** Closes if the peer, who sends no more, has read nothing for long. */
+  checkLingering(): void {
+    if (this.#server.time.nowMs - this.#lingersSinceMs > LINGER_MS) this.close();
   }
 
   /** Bytes came that complete no command: who sends a long one is not idle. */
@@ -190,6 +201,7 @@ export class Connection {
     if (this.#client.feed !== undefined) stats.replicaOutputBytes += count;
     const chunk = this.#sending!;
     this.#sent += count;
+    if (this.#lingersSinceMs !== Infinity) this.#lingersSinceMs = this.#server.time.nowMs;
     if (this.#sent < chunk.length) {
       if (!this.#closed) {
         this.conn.write(chunk.bytes.subarray(this.#sent, chunk.length))

@@ -281,7 +281,7 @@ function loadingFields(loading: Loading, nowMs: number): Field[] {
 }
 
 function statsFields(server: Server): Field[] {
-  const { pubsub, tracking, stats, keyspaceStats, cron, migration } = server;
+  const { activeExpiry, cron, keyspaceStats, migration, pubsub, stats, tracking } = server;
   const kbps = (bytesPerSecond: number) => (bytesPerSecond / 1024).toFixed(2);
   return [
     ["total_connections_received", stats.connections],
@@ -300,8 +300,8 @@ function statsFields(server: Server): Field[] {
     ["sync_partial_ok", stats.partialSyncs],
     ["sync_partial_err", stats.refusedPartialSyncs],
     ["expired_keys", keyspaceStats.expired],
-    ["expired_stale_perc", "0.00"],
-    ["expired_time_cap_reached_count", 0],
+    ["expired_stale_perc", activeExpiry.stalePercent.toFixed(2)],
+    ["expired_time_cap_reached_count", activeExpiry.timeCapReached],
     ["expire_cycle_cpu_milliseconds", Math.floor(stats.expiryMs)],
     ["evicted_keys", keyspaceStats.evicted],
     ["evicted_clients", stats.evictedClients],

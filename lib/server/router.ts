@@ -63,11 +63,14 @@ export class Router {
   readonly #callAgain = (client: Client, args: Args) => {
     const server = this.#server;
     const { current } = server;
+    const batch = this.#batch;
     server.current = client;
+    this.#batch = undefined;
     this.#callGated(client, client.lastCommand!, args, client.gates, true);
     if ((client.gates & AFTERMATH) !== 0) this.#finish(client);
     if (this.#propagation.pending) this.#endUnit(client);
     server.current = current;
+    this.#batch = batch;
   };
 
   /** Hashes of the first argument of the batch's next commands, and of the fields or members. */
@@ -116,10 +119,13 @@ export class Router {
       return;
     }
     this.#begin();
-    this.#run(client, batch);
-    client.onBatch?.();
-    if (client.halted && !client.closing) client.postpone(batch.own());
-    this.#end();
+    try {
+      this.#run(client, batch);
+      client.onBatch?.();
+      if (client.halted && !client.closing) client.postpone(batch.own());
+    } finally {
+      this.#end();
+    }
     this.#send(client);
   }
 
@@ -155,6 +161,9 @@ export class Router {
     const args = this.#args;
     args.buf = batch.buf;
     const spans = args.spans = batch.spans;
+    // A batch that ended by an exception left them.
+    args.hashed = false;
+    forgetHash();
     let hashed = this.#prefetch(client, batch);
     let number = 0;
     while (batch.at < batch.used) {
@@ -184,6 +193,7 @@ export class Router {
     args.buf = NO_BYTES;
     args.hashed = false;
     forgetHash();
+    this.#batch = undefined;
     this.#server.current = undefined;
     // A command that outgrew the output limits went on, and may have subscribed after all.
     if (client.connection.closed) this.#server.clientGone(client);

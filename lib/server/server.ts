@@ -195,23 +195,28 @@ export class Server implements AsyncDisposable {
     return bytes + this.clientBytes + this.replication.stream.countedBytes;
   }
 
-  /** Bytes of replies and commands that wait, of all clients, as of the cron's last round. */
+  /** Bytes of replies and commands that wait, of all clients, as they were last counted. */
   clientBytes = 0;
-  /** The clients for which something waited when last seen: few, so that counting costs little. */
-  readonly #laden = new Set<Client>();
+  /** The clients for which something waited when last seen, and how much was counted of each. */
+  readonly #laden = new Map<Client, number>();
 
   /** More than a little waits for a client: from now on it is counted. */
   noteWaiting(client: Client): void {
-    this.#laden.add(client);
+    if (!this.#laden.has(client)) this.#laden.set(client, 0);
   }
 
   countClientBytes(): void {
-    this.clientBytes = 0;
-    for (const client of this.#laden) {
-      const bytes = client.waitingBytes;
-      if (bytes === 0) this.#laden.delete(client);
-      this.clientBytes += bytes;
-    }
+    for (const client of this.#laden.keys()) this.countBytesOf(client);
+  }
+
+  /** Counts one of the clients anew, whose bytes wait no more. */
+  countBytesOf(client: Client): void {
+    const counted = this.#laden.get(client);
+    if (counted === undefined) return;
+    const bytes = client.waitingBytes;
+    this.clientBytes += bytes - counted;
+    if (bytes === 0) this.#laden.delete(client);
+    else this.#laden.set(client, bytes);
   }
 
   setGate(bit: number, on: boolean): void {
@@ -226,12 +231,14 @@ export class Server implements AsyncDisposable {
     const { current, latency } = this;
     this.current = undefined;
     const startMs = latency.thresholdMs === 0 ? 0 : performance.now();
-    const done = this.eviction.makeRoom();
-    if (latency.thresholdMs > 0) {
-      latency.note("eviction-cycle", performance.now() - startMs, this.time.nowMs);
+    try {
+      return this.eviction.makeRoom();
+    } finally {
+      this.current = current;
+      if (latency.thresholdMs > 0) {
+        latency.note("eviction-cycle", performance.now() - startMs, this.time.nowMs);
+      }
     }
-    this.current = current;
-    return done;
   }
 
   /** Makes room when the running batch is over: what a transaction has yet to write stays for it. */
@@ -239,7 +246,11 @@ export class Server implements AsyncDisposable {
     queueMicrotask(() => {
       if (this.#closing) return;
       this.time.refresh();
-      this.makeRoom();
+      try {
+        this.makeRoom();
+      } catch (error) {
+        this.reportBug("eviction", error);
+      }
       this.router.settle();
     });
   }
@@ -278,6 +289,7 @@ export class Server implements AsyncDisposable {
 
   /** Closes a client that was idle for longer than `timeout`. */
   checkTimeout(client: Client): void {
+    client.connection.checkLingering();
     const { timeout } = this.config.values;
     if (timeout === 0 || client.blocked !== undefined || client.postponed) return;
     if (client.isPrimary) return;
@@ -312,7 +324,8 @@ export class Server implements AsyncDisposable {
     // What it alone had yet to get of the stream.
     if (client.feed !== undefined) this.replication.replicas.trim();
     client.reply.clear();
-    if (this.#laden.delete(client)) this.countClientBytes();
+    this.clientBytes -= this.#laden.get(client) ?? 0;
+    this.#laden.delete(client);
     this.clients.delete(client.id);
   }
 

@@ -7,7 +7,7 @@ export class Stats {
   connections = 0;
   rejectedConnections = 0;
   commands = 0;
-  /** Batches run, the cron's rounds among them, with the time that they took and their commands' part. */
+  /** Batches run and rounds of the cron, the time from the batches' beginning to their commands' end, and these commands' own. */
   cycles = 0;
   busyUsec = 0;
   commandUsec = 0;

@@ -32,8 +32,6 @@ export class ActiveExpiry {
   stalePercent = 0;
   /** Runs that time ended: INFO's expired_time_cap_reached_count. */
   timeCapReached = 0;
-  /** Time spent in all runs: INFO's expire_cycle_cpu_milliseconds. */
-  usedMs = 0;
 
   /** The database that the next run begins with. */
   #next = 0;
@@ -50,8 +48,7 @@ export class ActiveExpiry {
    */
   run(dbs: readonly Database[], budgetMs: number): void {
     if (!this.enabled || dbs.length === 0 || !dbs[0]!.context.expires) return;
-    const startMs = this.#nowMs();
-    const endMs = startMs + budgetMs * (1 + MORE_TIME * (this.effort - 1));
+    const endMs = this.#nowMs() + budgetMs * (1 + MORE_TIME * (this.effort - 1));
     const seen = { keys: 0, expired: 0, turns: 0 };
     let inTime = true;
     for (let i = Math.min(MAX_DBS, dbs.length); i > 0 && inTime; i--) {
@@ -60,7 +57,6 @@ export class ActiveExpiry {
       inTime = this.#walk(dbs[this.#next]!, endMs, seen);
     }
     if (!inTime) this.timeCapReached++;
-    this.usedMs += this.#nowMs() - startMs;
     const percent = seen.keys === 0 ? 0 : 100 * seen.expired / seen.keys;
     this.stalePercent += (percent - this.stalePercent) * NEW_STALE_WEIGHT;
   }

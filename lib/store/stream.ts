@@ -97,22 +97,21 @@ export class Stream implements StoredObject {
     const { blocks } = this;
     const fields = (args.count - first) >> 1;
     let place = blocks.last;
-    let sameFields = false;
-    if (place === NO_RECORD || this.#isFull(place, args, first, limits)) {
+    // Encoded first: where there is no memory for that, nothing has changed.
+    let bytes: number;
+    const isNewBlock = place === NO_RECORD || this.#isFull(place, args, first, limits);
+    if (isNewBlock) {
+      bytes = encode(args, first, true, 0, 0);
       place = this.#addBlock(id, args, first, fields);
-      sameFields = true;
     } else {
-      const live = lp.first;
-      lp.replaceInteger(live, integerAt(lp.buf, live) + 1);
-      sameFields = this.#hasMasterFields(args, first, fields);
+      const words = blocks.words(place);
+      const at = blocks.at(place);
+      const ms = difference(id, 0, words, at);
+      const sequence = difference(id, 2, words, at + 2);
+      bytes = encode(args, first, this.#hasMasterFields(args, first, fields), ms, sequence);
     }
-
-    const words = blocks.words(place);
-    const at = blocks.at(place);
-    const ms = difference(id, 0, words, at);
-    const sequence = difference(id, 2, words, at + 2);
-    const bytes = encode(args, first, sameFields, ms, sequence);
     lp.insertElements(lp.end, scratch, 0, bytes, encoded);
+    if (!isNewBlock) lp.replaceInteger(lp.first, integerAt(lp.buf, lp.first) + 1);
     if (scratch.length > KEPT_SCRATCH_BYTES) scratch = new Uint8Array(SCRATCH_BYTES);
     this.#keepBlock(place);
     if (this.length++ === 0) copyId(id, this.firstId);
