@@ -9,7 +9,7 @@ import { GATE } from "./gates.ts";
 export type ClientType = "normal" | "master" | "replica" | "pubsub";
 
 /** About what an idle client takes beside its buffer, as measured with 10,000 of them; bytes. */
-const OBJECT_BYTES = 15 * 1024;
+const OBJECT_BYTES = 7 * 1024;
 
 export function clientType(client: Client): ClientType {
   return client.isPrimary ? "master" : client.outputClass;
