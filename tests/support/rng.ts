@@ -45,17 +45,28 @@ export class Rng {
   }
 }
 
+/** The seed of a run that names none, so that a gate's result does not depend on chance. */
+const DEFAULT_SEED = 0x5eed;
+
 /**
- * Runs a test with a seed: `TEST_SEED` where it is set, a new one otherwise. When the test fails
- * the seed is printed, so that the same run can be had again.
+ * Runs a test with a seed: the number in `TEST_SEED`, a new one each time where that is `new`, and
+ * the same always where it is not set. When the test fails the seed is printed, so that the same run
+ * can be had again.
  */
 export async function seeded(fn: (rng: Rng) => void | Promise<void>): Promise<void> {
-  const given = Deno.env.get("TEST_SEED");
-  const seed = given === undefined ? crypto.getRandomValues(new Uint32Array(1))[0]! : Number(given);
+  const seed = chooseSeed(Deno.env.get("TEST_SEED"));
   try {
     await fn(new Rng(seed));
   } catch (error) {
     console.error(`Failed with TEST_SEED=${seed}`);
     throw error;
   }
+}
+
+function chooseSeed(given: string | undefined): number {
+  if (given === undefined) return DEFAULT_SEED;
+  if (given === "new") return crypto.getRandomValues(new Uint32Array(1))[0]!;
+  const seed = Number(given);
+  if (!Number.isInteger(seed)) throw new Error(`TEST_SEED is "${given}", not a number or "new"`);
+  return seed;
 }
