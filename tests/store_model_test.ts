@@ -35,6 +35,7 @@ Deno.test("an arena's blocks keep their bytes whatever is allocated, resized and
       const block = blocks[i]!;
       assertHolds(arena, block);
       if (rng.oneIn(3)) resize(rng, arena, block);
+      else if (rng.oneIn(3)) fit(arena, block);
       else {
         arena.free(block.ref, block.bytes.length);
         blocks[i] = blocks.at(-1)!;
@@ -54,7 +55,22 @@ function blockLength(rng: Rng): number {
 
 function newBlock(rng: Rng, arena: Arena): Block {
   const bytes = filled(rng, blockLength(rng));
-  return { ref: arena.put(bytes, 0, bytes.length), bytes };
+  const { length } = bytes;
+  // Some ask for more than they use at first.
+  const room = length > 0 && length < 4096 && rng.oneIn(4) ? rng.int(length, 4096) : length;
+  const ref = arena.alloc(room);
+  arena.write(ref, length, bytes, 0);
+  assertEquals(arena.bytesOf(ref, length), Arena.blockBytes(room));
+  assert(length > MAX_BLOCK || length === 0 || arena.fits(ref, length, room));
+  return { ref, bytes };
+}
+
+function fit(arena: Arena, block: Block): void {
+  const { length } = block.bytes;
+  block.ref = arena.fit(block.ref, length);
+  if (length <= MAX_BLOCK) {
+    assertEquals(arena.bytesOf(block.ref, length), Arena.blockBytes(length));
+  }
 }
 
 function resize(rng: Rng, arena: Arena, block: Block): void {

@@ -161,8 +161,8 @@ export class Arena {
       const capacity = this.#large[ref]!.length;
       return to <= capacity && to >= capacity >>> 1;
     }
-    return to > 0 && from > 0 &&
-      CLASS_OF_UNITS[(from + 7) >>> 3] === CLASS_OF_UNITS[(to + 7) >>> 3];
+    if (to > from) return from > 0 && to <= CLASS_BYTES[this.#slabClass[ref >>> UNIT_BITS]!]!;
+    return to > 0 && CLASS_OF_UNITS[(from + 7) >>> 3] === CLASS_OF_UNITS[(to + 7) >>> 3];
   }
 
   /** A block of `to` bytes that begins with the old one's bytes; the old reference is void. */
@@ -186,12 +186,29 @@ export class Arena {
     return grown;
   }
 
+  /**
+   * Bytes that a block takes. An owner may ask for more than it uses at first: a block of `length`
+   * bytes grows where it stands as far as the bytes that were asked for.
+   */
+  bytesOf(ref: number, length: number): number {
+    if (length > MAX_BLOCK) return this.#large[ref]!.length;
+    return length === 0 ? 0 : CLASS_BYTES[this.#slabClass[ref >>> UNIT_BITS]!]!;
+  }
+
+  /** The block with no more room than `length` bytes need; the old reference is void. */
+  fit(ref: number, length: number): number {
+    if (length > MAX_BLOCK || this.bytesOf(ref, length) === Arena.blockBytes(length)) return ref;
+    const fitting = this.put(this.buf(ref, length), this.off(ref, length), length);
+    this.free(ref, length);
+    return fitting;
+  }
+
   /** Whether blocks of these two lengths are of one size. */
   static sameSize(a: number, b: number): boolean {
     return CLASS_OF_UNITS[(a + 7) >>> 3] === CLASS_OF_UNITS[(b + 7) >>> 3];
   }
 
-  /** Bytes that a block of this length takes. */
+  /** Bytes that a block takes for which this length was asked. */
   static blockBytes(length: number): number {
     if (length === 0) return 0;
     return length > MAX_BLOCK ? length : CLASS_BYTES[CLASS_OF_UNITS[(length + 7) >>> 3]!]!;

@@ -277,9 +277,9 @@ export class Listpack {
     return this;
   }
 
-  /** Opens a new empty one. */
-  create(arena: Arena): this {
-    this.open(arena, arena.alloc(EMPTY_LISTPACK_BYTES), EMPTY_LISTPACK_BYTES);
+  /** Opens a new empty one, that can grow to `room` bytes where it stands. */
+  create(arena: Arena, room = EMPTY_LISTPACK_BYTES): this {
+    this.open(arena, arena.alloc(room), EMPTY_LISTPACK_BYTES);
     const { buf, off } = this;
     writeWord(buf, off, EMPTY_LISTPACK_BYTES);
     buf[off + 4] = 0;
@@ -368,6 +368,12 @@ export class Listpack {
     at = this.#splice(at, 0, to - from, count);
     copyBytes(src, from, this.buf, at, to - from);
     return at;
+  }
+
+  /** Gives back the room that it has not used. */
+  fit(): void {
+    const { arena, bytes } = this;
+    this.open(arena, arena.fit(this.ref, bytes), bytes);
   }
 
   free(): void {

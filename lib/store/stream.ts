@@ -11,10 +11,11 @@
  * how many stand before it in its entry, for walking backwards. A deleted entry stays, marked in its
  * flags, until its block has no other. Reading is done with a `StreamCursor`.
  */
-import { Arena } from "../bytes/arena.ts";
+import type { Arena } from "../bytes/arena.ts";
 import {
   ELEMENT_HEAD_BYTES,
   elementEquals,
+  EMPTY_LISTPACK_BYTES,
   integerAt,
   Listpack,
   nextElement,
@@ -40,6 +41,8 @@ const BLOCK_WORDS = 6;
 
 /** No block grows beyond this, in bytes, whatever is configured. */
 const MAX_BLOCK_BYTES = 1 << 30;
+/** No more than this is given to a block before it is used. */
+const MAX_BLOCK_ROOM = 4096;
 const TWO_32 = 2 ** 32;
 const SCRATCH_BYTES = 4 * 1024;
 /** A longer scratch is let go when it has served once. */
@@ -102,7 +105,11 @@ export class Stream implements StoredObject {
     const isNewBlock = place === NO_RECORD || this.#isFull(place, args, first, limits);
     if (isNewBlock) {
       bytes = encode(args, first, true, 0, 0);
-      place = this.#addBlock(id, args, first, fields);
+      if (place !== NO_RECORD) {
+        lp.fit();
+        this.#keepBlock(place);
+      }
+      place = this.#addBlock(id, args, first, fields, limits);
     } else {
       const words = blocks.words(place);
       const at = blocks.at(place);
@@ -226,7 +233,9 @@ export class Stream implements StoredObject {
     const { blocks } = this;
     let bytes = blocks.arenaBytes;
     for (let place = blocks.first; place !== NO_RECORD; place = blocks.next(place)) {
-      bytes += Arena.blockBytes(blocks.words(place)[blocks.at(place) + BLOCK_BYTES]!);
+      const words = blocks.words(place);
+      const at = blocks.at(place);
+      bytes += this.arena.bytesOf(words[at + BLOCK_REF]!, words[at + BLOCK_BYTES]!);
     }
     for (const group of this.groups.items) bytes += group.arenaBytes;
     return bytes;
@@ -261,9 +270,19 @@ export class Stream implements StoredObject {
     return integerAt(lp.buf, live) + integerAt(lp.buf, nextElement(lp.buf, live)) >= maxEntries;
   }
 
-  /** Adds a block that is to hold one entry, and leaves it open. */
-  #addBlock(id: StreamId, args: Args, first: number, fields: number): number {
-    lp.create(this.arena);
+  /**
+   * Adds a block that is to hold one entry, and leaves it open. A stream that has filled blocks will
+   * fill this one: it gets its room at once.
+   */
+  #addBlock(
+    id: StreamId,
+    args: Args,
+    first: number,
+    fields: number,
+    { maxBytes }: BlockLimits,
+  ): number {
+    if (this.blocks.count === 0) lp.create(this.arena);
+    else lp.create(this.arena, blockRoom(maxBytes));
     lp.appendInteger(1);
     lp.appendInteger(0);
     lp.appendInteger(fields);
@@ -357,6 +376,12 @@ function encode(
 
 /** What a stream takes in V8's heap, roughly. */
 const STREAM_BYTES = 400;
+
+/** Bytes that a block is given at once, where it may grow to `maxBytes` (0: as it likes). */
+function blockRoom(maxBytes: number): number {
+  const most = maxBytes === 0 ? MAX_BLOCK_ROOM : Math.min(maxBytes, MAX_BLOCK_ROOM);
+  return Math.max(most, EMPTY_LISTPACK_BYTES);
+}
 
 /** `a - b` modulo 2^64, as a signed integer; each is two words. */
 function difference(a: Int32Array, aAt: number, b: Int32Array, bAt: number): number | bigint {
