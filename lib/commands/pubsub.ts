@@ -319,6 +319,6 @@ function countSubscribers({ server, reply }: Client, args: Args, kind: Kind): vo
   for (let i = 2; i < args.count; i++) {
     const topic = server.pubsub[kind].find(args.buf, args.off(i), args.len(i));
     reply.bulk(args.buf, args.off(i), args.len(i));
-    reply.integer(topic?.subscribers.size ?? 0);
+    reply.integer(topic?.subscribers.length ?? 0);
   }
 }

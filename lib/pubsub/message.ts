@@ -6,17 +6,15 @@
 import { latin1Bytes } from "../bytes/text.ts";
 import { ReplyWriter, SharedChunk } from "../resp/reply_writer.ts";
 
-/** What a message begins with. */
+/** What a message begins with under each protocol: how many parts there are, and the first. */
 export interface MessageKind {
-  /** How many parts it has. */
-  readonly parts: number;
-  /** The first of them, as RESP. */
-  readonly name: Uint8Array;
+  readonly resp2: Uint8Array;
+  readonly resp3: Uint8Array;
 }
 
-export const MESSAGE: MessageKind = { parts: 3, name: latin1Bytes("$7\r\nmessage\r\n") };
-export const SHARD_MESSAGE: MessageKind = { parts: 3, name: latin1Bytes("$8\r\nsmessage\r\n") };
-export const PATTERN_MESSAGE: MessageKind = { parts: 4, name: latin1Bytes("$8\r\npmessage\r\n") };
+export const MESSAGE = messageKind(3, "message");
+export const SHARD_MESSAGE = messageKind(3, "smessage");
+export const PATTERN_MESSAGE = messageKind(4, "pmessage");
 
 /** Encodes what is shared. */
 const writer = new ReplyWriter();
@@ -88,10 +86,14 @@ export class Message {
   }
 
   #encode(reply: ReplyWriter): void {
-    reply.push(this.#kind.parts);
-    reply.raw(this.#kind.name);
+    reply.raw(reply.protocol === 2 ? this.#kind.resp2 : this.#kind.resp3);
     if (this.#pattern !== undefined) reply.bulk(this.#pattern);
     reply.bulk(this.#buf, this.#off, this.#len);
     reply.bulk(this.#text, this.#textOff, this.#textLen);
   }
+}
+
+function messageKind(parts: number, name: string): MessageKind {
+  const rest = `${parts}\r\n$${name.length}\r\n${name}\r\n`;
+  return { resp2: latin1Bytes(`*${rest}`), resp3: latin1Bytes(`>${rest}`) };
 }

@@ -44,17 +44,18 @@ export class PubSub {
   subscribe(who: Subscriber, kind: Kind, buf: Uint8Array, off: number, len: number): void {
     who.subscriptions ??= new Subscriptions();
     const topic = this[kind].open(buf, off, len);
-    topic.subscribers.add(who);
+    if (who.subscriptions[kind].has(topic)) return;
+    topic.subscribers.push(who);
     who.subscriptions[kind].add(topic);
   }
 
   /** Ends that; nothing happens where it does not listen. */
   unsubscribe(who: Subscriber, kind: Kind, buf: Uint8Array, off: number, len: number): void {
     const topic = this[kind].find(buf, off, len);
-    if (topic === undefined || !topic.subscribers.has(who)) return;
+    const { subscriptions } = who;
+    if (topic === undefined || !subscriptions?.[kind].delete(topic)) return;
     this[kind].leave(topic, who);
-    who.subscriptions![kind].delete(topic);
-    if (who.subscriptions!.isEmpty) who.subscriptions = undefined;
+    if (subscriptions.isEmpty) who.subscriptions = undefined;
   }
 
   /** Ends all that a subscriber listens to. */
@@ -114,10 +115,14 @@ export class PubSub {
   }
 
   #send({ subscribers }: Topic<Subscriber>, kind: MessageKind, pattern?: Uint8Array): number {
-    // Whoever is cut off for what waits for him leaves meanwhile.
-    const { size } = subscribers;
-    this.#message.address(kind, size, pattern);
-    for (const subscriber of subscribers) subscriber.deliver(this.#message);
-    return size;
+    const receivers = subscribers.length;
+    this.#message.address(kind, receivers, pattern);
+    for (let i = 0; i < subscribers.length;) {
+      const subscriber = subscribers[i]!;
+      subscriber.deliver(this.#message);
+      // Whoever is cut off for what waits for him has left.
+      if (subscribers[i] === subscriber) i++;
+    }
+    return receivers;
   }
 }

@@ -8,7 +8,8 @@ import { hashBytes } from "../bytes/hash.ts";
 export interface Topic<S> {
   readonly name: Uint8Array;
   readonly hash: number;
-  readonly subscribers: Set<S>;
+  /** A list: what is sent to each matters more than how long one takes to leave many others. */
+  readonly subscribers: S[];
   /** The next topic whose name has the same hash. */
   next: Topic<S> | undefined;
 }
@@ -38,7 +39,7 @@ export class Topics<S> implements Iterable<Topic<S>> {
     const topic: Topic<S> = {
       name: buf.slice(off, off + len),
       hash,
-      subscribers: new Set(),
+      subscribers: [],
       next: this.#byHash.get(hash),
     };
     this.#byHash.set(hash, topic);
@@ -46,10 +47,11 @@ export class Topics<S> implements Iterable<Topic<S>> {
     return topic;
   }
 
-  /** Takes a subscriber off a topic, and the topic away with its last one. */
+  /** Takes a subscriber off its topic, and the topic away with its last one. */
   leave(topic: Topic<S>, subscriber: S): void {
-    topic.subscribers.delete(subscriber);
-    if (topic.subscribers.size > 0) return;
+    const { subscribers } = topic;
+    subscribers.splice(subscribers.indexOf(subscriber), 1);
+    if (subscribers.length > 0) return;
     this.size--;
     const first = this.#byHash.get(topic.hash)!;
     if (first !== topic) {
