@@ -14,11 +14,15 @@ import { redisTest } from "./support/skip.ts";
 
 const PROTOCOLS = [2, 3] as const;
 
-/** Long enough for a key that is given {@link SOON_MS} to be gone. */
-const PAST_MS = 40;
+/** For how long a key is there that is to be gone after a `["wait"]`. */
 const SOON_MS = 15;
+/** By how much a wait outlasts such a key. */
+const MARGIN_MS = 25;
 
-/** Who of the named clients sends what; `["wait"]` lets keys expire. */
+/**
+ * Who of the named clients sends what. `["watch soon"]` has `b` set the key `k`, which expires soon, and
+ * `a` watch it while it is there; `["wait"]` lets keys expire.
+ */
 type Line = readonly [who: string, ...command: Argument[]];
 
 /** Runs the lines on both servers, each client on a connection of its own. */
@@ -26,14 +30,31 @@ async function converse(lines: readonly Line[], options: PairOptions = {}): Prom
   await using stack = new AsyncDisposableStack();
   const pair = stack.use(await startPair(options));
   const clients = new Map<string, ClientPair>();
-  for (const [who, ...command] of lines) {
-    if (who === "wait") {
-      await new Promise((resolve) => setTimeout(resolve, PAST_MS));
-      continue;
-    }
+  const clientOf = async (who: string): Promise<ClientPair> => {
     let client = clients.get(who);
     if (client === undefined) clients.set(who, client = stack.use(await pair.connect()));
-    await compare(client, [command]);
+    return client;
+  };
+  let soonMs = SOON_MS;
+  for (const [who, ...command] of lines) {
+    if (who === "wait") {
+      await new Promise((resolve) => setTimeout(resolve, soonMs + MARGIN_MS));
+    } else if (who === "watch soon") {
+      soonMs = await watchSoon(await clientOf("a"), await clientOf("b"));
+    } else {
+      await compare(await clientOf(who), [command]);
+    }
+  }
+}
+
+/** See {@link Line}; returns for how long the key is there. On a busy machine it may take some tries. */
+async function watchSoon(a: ClientPair, b: ClientPair): Promise<number> {
+  for (let soonMs = SOON_MS;; soonMs *= 2) {
+    await compare(b, [["PSETEX", "k", soonMs, "v"]]);
+    await compare(a, [["WATCH", "k"]]);
+    const left = [await b.redis.ask("PTTL", "k"), await b.redino.ask("PTTL", "k")];
+    if (!left.includes(":-2")) return soonMs;
+    await compare(a, [["UNWATCH"]]);
   }
 }
 
@@ -235,22 +256,19 @@ redisTest("WATCH by several clients breaks for each, and only the first EXEC win
 redisTest("WATCH of a key that expires before EXEC breaks, read meanwhile or not", () =>
   converse([
     ["b", "DEBUG", "SET-ACTIVE-EXPIRE", "0"],
-    ["b", "PSETEX", "k", SOON_MS, "v"],
-    ["a", "WATCH", "k"],
+    ["watch soon"],
     ["wait"],
     ["a", "MULTI"],
     ["a", "PING"],
     ["a", "EXEC"],
-    ["b", "PSETEX", "k", SOON_MS, "v"],
-    ["a", "WATCH", "k"],
+    ["watch soon"],
     ["wait"],
     ["b", "GET", "k"],
     ["a", "MULTI"],
     ["a", "PING"],
     ["a", "EXEC"],
     // Expired after MULTI, before EXEC.
-    ["b", "PSETEX", "k", SOON_MS, "v"],
-    ["a", "WATCH", "k"],
+    ["watch soon"],
     ["a", "MULTI"],
     ["a", "GET", "k"],
     ["wait"],
