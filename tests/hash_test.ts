@@ -19,6 +19,7 @@ import { redisTest } from "./support/skip.ts";
 const BINARY = Uint8Array.of(0, 13, 10, 255, 0x24, 128, 0);
 const INT64_MAX = "9223372036854775807";
 const INT64_MIN = "-9223372036854775808";
+const FUTURE_S = "4102444800";
 
 /** Small hashes stay listpacks, or none does. */
 const SMALL = { "hash-max-listpack-entries": 512, "hash-max-listpack-value": 64 };
@@ -163,12 +164,12 @@ redisTest("HDEL removes fields, and the key with the last one", () =>
     ["EXISTS", "h"],
     ["HDEL", "h", "d"],
     ["HSET", "h", "a", "1"],
-    ["EXPIRE", "h", "1000"],
+    ["EXPIREAT", "h", FUTURE_S],
     ["HSET", "h", "b", "2"],
-    ["TTL", "h"],
+    ["EXPIRETIME", "h"],
     ["HDEL", "h", "a", "b"],
     ["HSET", "h", "a", "1"],
-    ["TTL", "h"],
+    ["EXPIRETIME", "h"],
   ]));
 
 redisTest("HINCRBY counts fields up and down", () =>
@@ -398,7 +399,7 @@ redisTest("COPY, MOVE and RENAME take a hash along, of either encoding", () =>
   same([
     ["HSET", "h", "a", "1", "b", "x".repeat(60), "c", "-5"],
     ["HSET", "big", "long", "v".repeat(50_000), "k".repeat(50_000), "v", "c", ""],
-    ["EXPIRE", "h", "1000"],
+    ["EXPIREAT", "h", FUTURE_S],
     ["COPY", "h", "copy"],
     ["COPY", "big", "big copy"],
     ["COPY", "h", "h", "DB", "3"],
@@ -407,8 +408,8 @@ redisTest("COPY, MOVE and RENAME take a hash along, of either encoding", () =>
     ["HSET", "copy", "a", "changed"],
     ["HDEL", "big copy", "c"],
     ...["renamed", "copy", "big copy", "big"].flatMap(state),
-    ["TTL", "renamed"],
-    ["TTL", "copy"],
+    ["EXPIRETIME", "renamed"],
+    ["EXPIRETIME", "copy"],
     ["SELECT", "3"],
     ...["h", "big"].flatMap(state),
     ["DEBUG", "DIGEST"],
