@@ -160,8 +160,9 @@ Deno.test("client-query-buffer-limit closes a client whose transaction outgrows 
   await client.send("MULTI");
   const value = "x".repeat(300_000);
   for (let i = 0; i < 3; i++) assertEquals(await client.ask("SET", "k", value), "+QUEUED");
-  await client.post("SET", "k", value);
-  assertEquals(latin1(await client.readToEnd()), "");
+  // What it closes upon may not have been read: then the connection is reset.
+  await client.post("SET", "k", value).catch(() => {});
+  assertEquals(latin1(await client.readToEnd().catch(() => new Uint8Array())), "");
   using other = await RespClient.connect(server.port);
   assertEquals(await other.ask("EXISTS", "k"), ":0");
 });
@@ -201,8 +202,10 @@ Deno.test("what is pending of a paused client is counted and then run in order",
   for (let i = 1; i <= count; i++) {
     assertEquals(await client.read(), { type: "integer", value: i * 5000 });
   }
-  server.countClientBytes();
-  assertEquals(server.clientBytes, 0);
+  await eventually(() => {
+    server.countClientBytes();
+    return server.clientBytes === 0;
+  });
 });
 
 Deno.test("client-output-buffer-limit cuts a reader off that does not read, and memory comes back", async () => {
@@ -338,7 +341,7 @@ Deno.test("maxmemory-clients closes the largest client, but none with NO-EVICT",
 });
 
 redisTest("bytes of a command that is not complete count as its client's memory", async () => {
-  await using pair = await startPair();
+  await using pair = await startPair({ config: {} });
   for (const port of [pair.redisPort, pair.redinoPort]) {
     using other = await RespClient.connect(port);
     using slow = await RespClient.connect(port);
