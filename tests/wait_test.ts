@@ -8,7 +8,8 @@ import { info } from "./support/replication.ts";
 import { RespClient } from "./support/resp_client.ts";
 import { redisTest } from "./support/skip.ts";
 
-const CONFIG = { "repl-diskless-sync-delay": 0 };
+/** The streams have what clients wrote, and no PING between that. */
+const CONFIG = { "repl-diskless-sync-delay": 0, "repl-ping-replica-period": 3600 };
 
 async function attachBoth(pair: Pair): Promise<RawReplica[]> {
   return [await RawReplica.attach(pair.redisPort), await RawReplica.attach(pair.redinoPort)];
