@@ -186,7 +186,8 @@ async function pipe(bytes: string): Promise<string[][]> {
     listener.accept(),
     Deno.connect({ hostname: "127.0.0.1", port }),
   ]);
-  await peer.write(latin1Bytes(bytes));
+  const data = latin1Bytes(bytes);
+  for (let at = 0; at < data.length;) at += await peer.write(data.subarray(at));
   peer.close();
   const commands: string[][] = [];
   for await (const args of conn.readable.pipeThrough(new RespDecoder())) {

@@ -27,7 +27,7 @@ export type Reply =
   };
 
 export interface ClientOptions {
-  /** How long a read waits for its reply; 5,000 by default. */
+  /** How long a read waits for its reply; 30,000 by default: a busy machine may let it wait for seconds. */
   readonly timeoutMs?: number;
   /** 3 sends HELLO 3 first; 2 by default. */
   readonly protocol?: 2 | 3;
@@ -52,7 +52,7 @@ export class RespClient {
   #last = "";
 
   /** Takes over a connection of any kind (Unix, TLS); {@link RespClient.connect} is for TCP. */
-  constructor(conn: Deno.Conn, timeoutMs = 5000) {
+  constructor(conn: Deno.Conn, timeoutMs = 30_000) {
     this.#conn = conn;
     this.#timeoutMs = timeoutMs;
   }
