@@ -89,10 +89,12 @@ export function freePort(): number {
 async function answers(port: number, pid: number): Promise<boolean> {
   try {
     using client = await RespClient.connect(port, { timeoutMs: 1000 });
-    const info = await client.send("INFO", "server");
+    const info = await client.send("INFO");
     // A server with a password answers -NOAUTH: then nobody can tell whose it is.
     return info.type === "error" ||
-      info.type === "bulk" && info.text.includes(`\r\nprocess_id:${pid}\r\n`);
+      info.type === "bulk" && info.text.includes(`\r\nprocess_id:${pid}\r\n`) &&
+        // While it loads a file it says so, but answers other commands with an error.
+        info.text.includes("\r\nloading:0\r\n");
   } catch {
     // Refused or reset: not there yet.
     return false;
