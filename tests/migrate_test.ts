@@ -4,7 +4,7 @@ import { serve } from "../lib/mod.ts";
 import { compare, startPair } from "./support/differential.ts";
 import { eventually } from "./support/eventually.ts";
 import { comparePropagation } from "./support/replica_stream.ts";
-import { freePort, startRedis } from "./support/redis.ts";
+import { startRedis } from "./support/redis.ts";
 import { type Argument, type Reply, RespClient, show } from "./support/resp_client.ts";
 import { redisTest } from "./support/skip.ts";
 
@@ -73,8 +73,8 @@ redisTest(
       [...to, "k", "9223372036854775808", 1],
       [...to, "missing", 0, "x"],
       [...to, "missing", 0, 0, "COPY", "replace", "auth", "p", "auth2", "u", "p"],
-      ["MIGRATE", HOST, freePort(), "k", 0, 1000],
-      ["MIGRATE", HOST, freePort(), "k", 0, -5],
+      ["MIGRATE", HOST, 1, "k", 0, 1000],
+      ["MIGRATE", HOST, 1, "k", 0, -5],
       ["MIGRATE", "", 1, "k", 0, 1000],
       ["MIGRATE", HOST, "no port", "k", 0, 1000],
       ["GET", "k"],
@@ -166,29 +166,29 @@ redisTest(
     const toGuarded = (...rest: Argument[]) => ["MIGRATE", HOST, closed.port, ...rest];
     const stepsOf: (readonly Argument[])[] = [
       ["MSET", "a", "1", "b", "2", "c", "3", "d", "4"],
-      to("a", 0, 5000, "COPY"),
+      to("a", 0, LONG_MS, "COPY"),
       ["GET", "a"],
-      to("a", 0, 5000),
+      to("a", 0, LONG_MS),
       ["GET", "a"],
-      to("a", 0, 5000, "COPY", "REPLACE"),
-      to("a", 0, 5000, "REPLACE"),
+      to("a", 0, LONG_MS, "COPY", "REPLACE"),
+      to("a", 0, LONG_MS, "REPLACE"),
       ["GET", "a"],
       // One of three is there already: the others go.
       ["SET", "a", "again"],
-      to("", 0, 5000, "KEYS", "b", "a", "c"),
+      to("", 0, LONG_MS, "KEYS", "b", "a", "c"),
       ["MGET", "a", "b", "c", "d"],
-      to("d", 99, 5000),
-      to("d", -1, 5000),
-      to("d", 0, 5000, "AUTH", "x"),
-      to("d", 0, 5000, "REPLACE", "AUTH2", "no", "x"),
-      toGuarded("d", 0, 5000),
-      toGuarded("d", 0, 5000, "AUTH", "wrong"),
-      toGuarded("d", 0, 5000, "AUTH2", "ann", "wrong"),
+      to("d", 99, LONG_MS),
+      to("d", -1, LONG_MS),
+      to("d", 0, LONG_MS, "AUTH", "x"),
+      to("d", 0, LONG_MS, "REPLACE", "AUTH2", "no", "x"),
+      toGuarded("d", 0, LONG_MS),
+      toGuarded("d", 0, LONG_MS, "AUTH", "wrong"),
+      toGuarded("d", 0, LONG_MS, "AUTH2", "ann", "wrong"),
       ["GET", "d"],
-      toGuarded("d", 0, 5000, "AUTH2", "ann", "pass"),
+      toGuarded("d", 0, LONG_MS, "AUTH2", "ann", "pass"),
       ["GET", "d"],
       ["SET", "d", "5"],
-      toGuarded("d", 0, 5000, "REPLACE", "AUTH", "secret"),
+      toGuarded("d", 0, LONG_MS, "REPLACE", "AUTH", "secret"),
       ["EXISTS", "d"],
       ["DBSIZE"],
     ];
@@ -287,7 +287,14 @@ Deno.test("MIGRATE to a target that says nothing ends with the time-out", async 
   await using target = new FakeTarget();
   await using server = await serve({ port: 0 });
   using client = await connect(server.port);
-  await client.send("SET", "a", "1");
+  await client.send("MSET", "a", "1", "b", "1");
+  // Over a connection that is there, so that the time cannot be over while it is made.
+  await client.post("MIGRATE", HOST, target.port, "b", 0, LONG_MS);
+  const connection = await target.connection();
+  await connection.read();
+  await connection.read();
+  await connection.write("+OK\r\n+OK\r\n");
+  assertEquals(show(await client.read()), "+OK");
   assertEquals(await client.ask("MIGRATE", HOST, target.port, "a", 0, 50), CANNOT_READ);
   assertEquals(await client.ask("GET", "a"), '"1"');
   assertEquals(target.connections.length, 1, "a time-out is not tried again");
