@@ -3,6 +3,7 @@ import { assertEquals } from "@std/assert";
 import { serve } from "../lib/mod.ts";
 import { type Command, compare, startPair, type Step, unordered } from "./support/differential.ts";
 import { compareEffects } from "./support/effects.ts";
+import { eventually } from "./support/eventually.ts";
 import { RespClient } from "./support/resp_client.ts";
 import { seeded } from "./support/rng.ts";
 import { redisTest } from "./support/skip.ts";
@@ -214,7 +215,7 @@ Deno.test("a stored SORT serves who waits for the list", async () => {
   using waiting = await RespClient.connect(server.port);
   using client = await RespClient.connect(server.port);
   await waiting.post("BLPOP", "d", 0);
-  while (!/blocked_clients:1\\r/.test(await client.ask("INFO", "clients")));
+  await eventually(async () => /blocked_clients:1\\r/.test(await client.ask("INFO", "clients")));
   await client.send("RPUSH", "l", "2", "1");
   assertEquals(await client.ask("SORT", "l", "STORE", "d"), ":2");
   assertEquals(await client.ask("LRANGE", "d", "0", "-1"), `["2"]`);

@@ -2,6 +2,7 @@
 import { assertEquals } from "@std/assert";
 import { Redis } from "ioredis";
 import { serve } from "../lib/mod.ts";
+import { eventually } from "./support/eventually.ts";
 import { RespClient, show } from "./support/resp_client.ts";
 
 /** A server, and as many connections to it. */
@@ -20,10 +21,9 @@ async function start(
 
 /** Resolves when so many clients are blocked. */
 async function blocked(client: RespClient, count: number): Promise<void> {
-  for (;;) {
-    const info = await client.ask("INFO", "clients");
-    if (new RegExp(`blocked_clients:${count}\\\\r`).test(info)) return;
-  }
+  await eventually(async () =>
+    (await client.ask("INFO", "clients")).includes(`blocked_clients:${count}\\r`)
+  );
 }
 
 function entry(stream: string, id: string, ...fields: string[]): string {
