@@ -188,7 +188,7 @@ redisTest("CONFIG RESETSTAT forgets what came before it in the same pipeline", a
 });
 
 redisTest("CONFIG SET waits for the data where it is about them", async () => {
-  await using primary = await startRedis();
+  await using primary = await startRedis({ args: ["--repl-diskless-sync-delay", "0"] });
   using toPrimary = await RespClient.connect(primary.port);
   await toPrimary.send("DEBUG", "POPULATE", "5000", "key", "1000");
   await using pair = await startPair({
