@@ -82,8 +82,13 @@ Deno.test("a port that is taken is told in one sentence, and nothing stays bound
     taken.message,
     `Cannot listen on 127.0.0.1:${server.port}: the address is in use`,
   );
-  await using later = await serve({ port: free });
-  assertEquals(await ping(later.port), "+PONG");
+  // Another process may have it for a moment; what we had kept bound would stay so.
+  await eventually(async () => {
+    const later = await serve({ port: free }).catch(() => undefined);
+    if (later === undefined) return false;
+    await using _ = later;
+    return await ping(later.port) === "+PONG";
+  });
 });
 
 Deno.test({
