@@ -1,6 +1,6 @@
 /** SAVE, BGSAVE, save points and SHUTDOWN's save: replies, files, and what happens where they fail. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { latin1Bytes } from "../lib/bytes/text.ts";
+import { latin1, latin1Bytes } from "../lib/bytes/text.ts";
 import { serve, type ServeOptions } from "../lib/mod.ts";
 import { Server } from "../lib/server/server.ts";
 import { compare, startPair } from "./support/differential.ts";
@@ -46,9 +46,8 @@ class Saving implements AsyncDisposable {
 
   /** Sends commands at once, so that they are run in one go. */
   async askAll(...commands: string[][]): Promise<string[]> {
-    for (const command of commands) {
-      await this.client.write(encodeCommand(command.map(latin1Bytes)));
-    }
+    const requests = commands.map((command) => latin1(encodeCommand(command.map(latin1Bytes))));
+    await this.client.write(requests.join(""));
     const replies: string[] = [];
     for (const _ of commands) replies.push(show(await this.client.read()));
     return replies;
@@ -139,11 +138,25 @@ redisTest("saving answers as Redis does", async () => {
     ["CONFIG", "SET", "dbfilename", "a/b"],
     ["SHUTDOWN", "ABORT"],
     ["SHUTDOWN", "SAVE", "NOSAVE"],
+  ]);
+  const clients = [pair.redis, pair.redino];
+  const savesBefore = await Promise.all(
+    clients.map(async (client) => Number((await info(client, "persistence")).get("rdb_saves"))),
+  );
+  await compare(pair, [
     ["MULTI"],
     ["BGSAVE"],
     ["BGSAVE", "schedule"],
     ["EXEC"],
   ]);
+  // The one that was scheduled writes to the directory, which is to be removed.
+  for (const [i, client] of clients.entries()) {
+    await eventually(async () => {
+      const fields = await info(client, "persistence");
+      return Number(fields.get("rdb_saves")) > savesBefore[i]! &&
+        fields.get("rdb_bgsave_in_progress") === "0";
+    });
+  }
 });
 
 Deno.test("BGSAVE writes the file while others go on", async () => {
@@ -313,7 +326,10 @@ Deno.test("SHUTDOWN ends a BGSAVE, whose file then stays the old one", async () 
   await saving.ask("SET", "k", "v");
   await saving.ask("SAVE");
   await saving.ask("DEBUG", "POPULATE", "20000");
+  // So it would take 20 seconds.
+  await saving.ask("CONFIG", "SET", "rdb-key-save-delay", "1000");
   await saving.ask("BGSAVE");
+  await eventually(() => saving.files().length === 2);
   await saving.client.post("SHUTDOWN", "NOSAVE");
   await saving.server.closed;
   assertEquals(saving.files(), ["dump.rdb"]);
@@ -436,6 +452,8 @@ Deno.test({
       assertEquals(await saveTooMuch(redino.port, dir), expected);
       const reason = isMounted ? "No space left on device" : "File too large";
       const line = `Write error while saving DB to the disk(rdbSaveRio): ${reason}`;
+      redino.kill("SIGKILL");
+      await redino.status;
       assertEquals(redino.log().split(line).length - 1, 4, redino.log());
       assertStringIncludes(redino.log(), "Background saving error");
     }

@@ -9,6 +9,7 @@ export interface RedinoProcess extends AsyncDisposable {
   readonly pid: number;
   /** Its working directory. */
   readonly dir: string;
+  /** How it ended, when all that it logged has been read. */
   readonly status: Promise<Deno.CommandStatus>;
   /** What it has logged so far. */
   log(): string;
@@ -41,7 +42,7 @@ export async function startRedinoProcess(options: ProcessOptions = {}): Promise<
     : new Deno.Command(options.executable, { args: flags, stdin: "null", stdout: "piped" });
   const child = command.spawn();
   let running = true;
-  const status = child.status.finally(() => {
+  const ended = child.status.finally(() => {
     running = false;
   });
   let log = "";
@@ -53,13 +54,13 @@ export async function startRedinoProcess(options: ProcessOptions = {}): Promise<
     if (port === undefined) ready.reject(new Error(`Redino logged no port:\n${log}`));
     else ready.resolve(Number(port));
   }).then(() => ready.reject(new Error(`Redino ended before it was ready:\n${log}`)));
+  const status = logged.then(() => ended);
   const kill = (signal: Deno.Signal) => {
     if (running) child.kill(signal);
   };
   const stop = async () => {
     kill("SIGKILL");
     await status;
-    await logged;
     if (options.dir === undefined) await Deno.remove(dir, { recursive: true });
   };
   try {
