@@ -4,7 +4,7 @@
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { eventually } from "./support/eventually.ts";
-import { startRedino } from "./support/rdb.ts";
+import { type Redino, startRedino } from "./support/rdb.ts";
 import { startRedis } from "./support/redis.ts";
 import { info } from "./support/replication.ts";
 import { RespClient } from "./support/resp_client.ts";
@@ -13,12 +13,20 @@ import { redisTest } from "./support/skip.ts";
 /** Microseconds: nothing goes on by itself. */
 const FOR_EVER = "1000000000";
 
-/** Runs the same on Redino and on redis-server, and holds that it says the same of both. */
-async function onBoth(play: (client: RespClient) => Promise<unknown>): Promise<void> {
+/** Starts Redino with a directory of its own, which goes with it. */
+async function start(options: Parameters<typeof startRedino>[0] = {}): Promise<Redino> {
   await using stack = new AsyncDisposableStack();
   const dir = await Deno.makeTempDir({ prefix: "redino_delays_" });
   stack.defer(() => Deno.remove(dir, { recursive: true }));
-  const redino = stack.use(await startRedino({ dir }));
+  const { server, client } = stack.use(await startRedino({ dir, ...options }));
+  const owned = stack.move();
+  return { server, client, [Symbol.asyncDispose]: () => owned.disposeAsync() };
+}
+
+/** Runs the same on Redino and on redis-server, and holds that it says the same of both. */
+async function onBoth(play: (client: RespClient) => Promise<unknown>): Promise<void> {
+  await using stack = new AsyncDisposableStack();
+  const redino = stack.use(await start());
   const redis = stack.use(await startRedis());
   using toRedino = await RespClient.connect(redino.server.port);
   using toRedis = await RespClient.connect(redis.port);
@@ -45,32 +53,28 @@ redisTest("rdb-key-save-delay holds up BGSAVE, which FLUSHALL gives up", async (
 });
 
 Deno.test("INFO tells what a save had to copy as it was about to change", async () => {
-  const dir = await Deno.makeTempDir({ prefix: "redino_delays_" });
-  {
-    await using redino = await startRedino({ dir });
-    const { client } = redino;
-    const copied = async (field: string) => Number(await persistence(client, field));
-    await client.send("CONFIG", "SET", "rdb-key-save-delay", FOR_EVER, "rdbcompression", "no");
-    await client.send("DEBUG", "POPULATE", "100", "key", "1000");
-    await client.send("BGSAVE");
-    assertEquals(await copied("current_cow_size"), 0);
-    await client.send("DEL", ...Array.from({ length: 11 }, (_, i) => `key:${i}`));
-    const size = await copied("current_cow_size");
-    // One of them may have been out before.
-    assert(size >= 10_000 && size < 12_000, String(size));
-    await client.send("SET", "new", "value");
-    assertEquals(await copied("current_cow_size"), size);
-    await client.send("FLUSHALL");
-    await eventually(async () => await persistence(client, "rdb_bgsave_in_progress") === "0");
-    assert(await copied("rdb_last_cow_size") >= size);
-    assertEquals(await copied("current_cow_size"), 0);
-  }
-  await Deno.remove(dir, { recursive: true });
+  await using redino = await start();
+  const { client } = redino;
+  const copied = async (field: string) => Number(await persistence(client, field));
+  await client.send("CONFIG", "SET", "rdb-key-save-delay", FOR_EVER, "rdbcompression", "no");
+  await client.send("DEBUG", "POPULATE", "100", "key", "1000");
+  await client.send("BGSAVE");
+  assertEquals(await copied("current_cow_size"), 0);
+  await client.send("DEL", ...Array.from({ length: 11 }, (_, i) => `key:${i}`));
+  const size = await copied("current_cow_size");
+  // One of them may have been out before.
+  assert(size >= 10_000 && size < 12_000, String(size));
+  await client.send("SET", "new", "value");
+  assertEquals(await copied("current_cow_size"), size);
+  await client.send("FLUSHALL");
+  await eventually(async () => await persistence(client, "rdb_bgsave_in_progress") === "0");
+  assert(await copied("rdb_last_cow_size") >= size);
+  assertEquals(await copied("current_cow_size"), 0);
 });
 
 redisTest("rdb-key-save-delay holds up what a replica is sent, until that is gone", async () => {
   await onBoth(async (primary) => {
-    await using replica = await startRedino();
+    await using replica = await start();
     using client = await RespClient.connect(replica.server.port);
     await primary.send("CONFIG", "SET", "save", "", "rdb-key-save-delay", FOR_EVER);
     await primary.send("CONFIG", "SET", "repl-diskless-sync", "no");
@@ -87,7 +91,7 @@ redisTest("rdb-key-save-delay holds up what a replica is sent, until that is gon
 
 redisTest("FLUSHALL gives up what a replica is sent, which then gets the rest", async () => {
   await onBoth(async (primary) => {
-    await using replica = await startRedino();
+    await using replica = await start();
     using client = await RespClient.connect(replica.server.port);
     await primary.send("CONFIG", "SET", "save", "", "rdb-key-save-delay", FOR_EVER);
     await primary.send("CONFIG", "SET", "repl-diskless-sync-delay", "0");
@@ -105,8 +109,8 @@ redisTest("FLUSHALL gives up what a replica is sent, which then gets the rest", 
 
 for (const load of ["disabled", "swapdb"]) {
   Deno.test(`key-load-delay holds up a full sync, which ends with the link (${load})`, async () => {
-    await using primary = await startRedino({ "repl-diskless-sync-delay": 0 });
-    await using replica = await startRedino({
+    await using primary = await start({ "repl-diskless-sync-delay": 0 });
+    await using replica = await start({
       "repl-diskless-load": load,
       "key-load-delay": FOR_EVER,
       "loading-process-events-interval-bytes": 1024,
