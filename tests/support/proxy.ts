@@ -6,8 +6,11 @@ export interface Proxy extends AsyncDisposable {
   readonly connections: number;
   /** Ends all connections; new ones are served. */
   cut(): void;
-  /** Ends the next connection, or the one there is, when so many more bytes have come from the server. */
-  cutAfter(bytes: number): void;
+  /**
+   * Ends the next connection, or the one there is, when so many more bytes have come from the server;
+   * the ones after it as soon as `further` says of each in turn.
+   */
+  cutAfter(bytes: number, ...further: number[]): void;
   /** Lets nothing through any more, and ends nothing. */
   stall(on: boolean): void;
 }
@@ -19,6 +22,7 @@ export function startProxy(target: number): Proxy {
   const pumps: Promise<void>[] = [];
   let connections = 0;
   let left = Infinity;
+  let further: number[] = [];
   let flowing = Promise.withResolvers<void>();
   flowing.resolve();
   const close = (conn: Deno.Conn) => {
@@ -30,7 +34,7 @@ export function startProxy(target: number): Proxy {
     }
   };
   const cut = () => {
-    left = Infinity;
+    left = further.shift() ?? Infinity;
     for (const conn of open) close(conn);
   };
   const pump = async (from: Deno.Conn, to: Deno.Conn, counted: boolean) => {
@@ -72,7 +76,10 @@ export function startProxy(target: number): Proxy {
       return connections;
     },
     cut,
-    cutAfter: (bytes) => left = bytes,
+    cutAfter(bytes, ...more) {
+      left = bytes;
+      further = more;
+    },
     stall(on) {
       if (on) flowing = Promise.withResolvers();
       else flowing.resolve();
