@@ -3,7 +3,7 @@ import { assertEquals } from "@std/assert";
 import { crc16, keySlot } from "../lib/bytes/crc16.ts";
 import { crc64 } from "../lib/bytes/crc64.ts";
 import { latin1Bytes } from "../lib/bytes/text.ts";
-import { startRedis } from "./support/redis.ts";
+import { freePort, startRedis } from "./support/redis.ts";
 import { RespClient } from "./support/resp_client.ts";
 import { Rng } from "./support/rng.ts";
 import { redisTest } from "./support/skip.ts";
@@ -53,7 +53,9 @@ Deno.test("crc64 is the same at once and in parts of any length", () => {
 });
 
 redisTest("keySlot is what CLUSTER KEYSLOT replies, hash tags included", async () => {
-  await using redis = await startRedis({ args: ["--cluster-enabled", "yes"] });
+  // The port of its own choice is 10,000 above the other, where perhaps there are none.
+  const args = ["--cluster-enabled", "yes", "--cluster-port", String(freePort())];
+  await using redis = await startRedis({ args });
   using client = await RespClient.connect(redis.port);
   const rng = new Rng(16);
   const keys = [
