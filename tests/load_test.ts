@@ -82,12 +82,6 @@ Deno.test("a start without a file begins empty", async () => {
   assertEquals(await ask(server.port, "DBSIZE"), ":0");
 });
 
-/** A second and a half for the file of the tests below, with room for clients after each 64 KiB. */
-const SLOWLY: ServeOptions = {
-  "key-load-delay": 15,
-  "loading-process-events-interval-bytes": 64 * 1024,
-};
-
 Deno.test("clients that come while it loads are told so", async () => {
   await using stack = new AsyncDisposableStack();
   const dir = await tempDir(stack);
@@ -95,7 +89,7 @@ Deno.test("clients that come while it loads are told so", async () => {
   const listener = Deno.listen({ port: 0 });
   const { port } = listener.addr;
   listener.close();
-  const starting = serve({ port, dir, "enable-debug-command": "yes", ...SLOWLY });
+  const starting = serve({ port, dir, "enable-debug-command": "yes" });
   stack.defer(async () => (await starting).close());
   // It listens from the first moment on, and reads the file's pieces in turn with its clients' commands.
   using client = await RespClient.connect(port);
@@ -119,7 +113,7 @@ Deno.test("SHUTDOWN while it loads leaves the file alone", async () => {
   const listener = Deno.listen({ port: 0 });
   const { port } = listener.addr;
   listener.close();
-  const starting = serve({ port, dir, save: "3600 1", ...SLOWLY });
+  const starting = serve({ port, dir, save: "3600 1" });
   using client = await RespClient.connect(port);
   await client.post("SHUTDOWN");
   const server = await starting;
