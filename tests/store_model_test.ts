@@ -34,8 +34,9 @@ Deno.test("an arena's blocks keep their bytes whatever is allocated, resized and
       const i = rng.int(0, blocks.length - 1);
       const block = blocks[i]!;
       assertHolds(arena, block);
-      if (rng.oneIn(3)) resize(rng, arena, block);
-      else if (rng.oneIn(3)) fit(arena, block);
+      const change = rng.int(0, 8);
+      if (change < 3) resize(rng, arena, block);
+      else if (change < 5) fit(arena, block);
       else {
         arena.free(block.ref, block.bytes.length);
         blocks[i] = blocks.at(-1)!;
