@@ -1,6 +1,6 @@
 /** Primaries and replicas change places: FAILOVER, promotion, restarts that go on where they were. */
 import { assert, assertEquals } from "@std/assert";
-import { serve } from "../lib/mod.ts";
+import { type RunningServer, serve } from "../lib/mod.ts";
 import { eventually } from "./support/eventually.ts";
 import { startProxy } from "./support/proxy.ts";
 import { startRedino, startReplica } from "./support/redino_replica.ts";
@@ -182,7 +182,13 @@ redisTest("a primary that is restarted from its file is gone on with", async () 
     await client.post("SHUTDOWN", "SAVE");
     await first.closed;
   }
-  await using _second = await serve({ port, dir, "repl-diskless-sync-delay": 0 });
+  let second: RunningServer | undefined;
+  await eventually(async () => {
+    // A connection of somebody else may have the port for a moment.
+    second = await serve({ port, dir, "repl-diskless-sync-delay": 0 }).catch(() => undefined);
+    return second !== undefined;
+  });
+  stack.use(second!);
   using client = await RespClient.connect(port);
   await client.send("SET", "in", "database 0");
   for (const replica of [redis, redino.client]) await caughtUp(client, replica);
