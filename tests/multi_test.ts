@@ -575,7 +575,7 @@ redisTest("CLIENT PAUSE WRITE halts EXEC where writes are queued, and only there
 redisTest(
   "EXEC is refused where a replica has become stale since its commands were queued",
   async () => {
-    await using pair = await startPair();
+    await using pair = await startPair({ config: {} });
     using other = await pair.connect();
     const stale: Command = ["REPLICAOF", "127.0.0.1", "1"];
     await compare(pair, [["CONFIG", "SET", "replica-serve-stale-data", "no"], ["SET", "a", "1"]]);

@@ -182,6 +182,10 @@ class Maker {
       this.#keys = rng.int(1, 3);
       return rng.oneIn(20) ? rng.pick(INTEGERS) : String(this.#keys);
     }
+    // How long an entry has been pending is a matter of the moment: it is any time, or far too short.
+    if (name === "min-idle-time") {
+      return rng.pick(rng.oneIn(15) ? NO_INTEGERS : ["-1", "0", "0", "1000000000"]);
+    }
     const times = TIMES[name];
     if (times !== undefined) {
       const [past, far] = times;
