@@ -29,8 +29,11 @@ async function withIoredis(
   }
 }
 
+/** Longer than a busy machine pauses; without it redis gives up after five seconds. */
+const connectTimeout = 60_000;
+
 function nodeRedis(port: number, RESP: 2 | 3) {
-  return createClient({ socket: { port, host: "127.0.0.1" }, RESP });
+  return createClient({ socket: { port, host: "127.0.0.1", connectTimeout }, RESP });
 }
 
 type NodeRedis = ReturnType<typeof nodeRedis>;
@@ -91,7 +94,7 @@ Deno.test("ioredis authenticates, names itself and selects a database", async ()
 Deno.test("redis authenticates, names itself and selects a database", async () => {
   await using server = await serve({ port: 0, requirepass: "secret" });
   for (const RESP of PROTOCOLS) {
-    const socket = { port: server.port, host: "127.0.0.1" };
+    const socket = { port: server.port, host: "127.0.0.1", connectTimeout };
     const client = createClient({ socket, RESP, password: "secret", name: "me", database: 3 });
     await client.connect();
     try {
@@ -112,7 +115,12 @@ Deno.test("a wrong password is told to both clients", async () => {
   redis.on("error", () => {});
   await assertRejects(() => redis.get("k"), Error, "WRONGPASS");
   redis.disconnect();
-  const socket = { port: server.port, host: "127.0.0.1", reconnectStrategy: false as const };
+  const socket = {
+    port: server.port,
+    host: "127.0.0.1",
+    connectTimeout,
+    reconnectStrategy: false as const,
+  };
   const client = createClient({ socket, password: "wrong" });
   client.on("error", () => {});
   await assertRejects(() => client.connect(), Error, "WRONGPASS");
@@ -475,7 +483,7 @@ Deno.test("both clients connect through a Unix socket", async () => {
     await withIoredis({ path }, async (redis) => {
       assertEquals(await redis.set("k", "v"), "OK");
     });
-    const client = createClient({ socket: { path, tls: false } });
+    const client = createClient({ socket: { path, tls: false, connectTimeout } });
     await client.connect();
     try {
       assertEquals(await client.get("k"), "v");
@@ -514,7 +522,9 @@ Deno.test("both clients connect with TLS", async () => {
       assertEquals(await redis.set("k", large), "OK");
       assertEquals(await redis.get("k"), large);
     });
-    const client = createClient({ socket: { port, host: "127.0.0.1", ...tls, tls: true } });
+    const client = createClient({
+      socket: { port, host: "127.0.0.1", ...tls, tls: true, connectTimeout },
+    });
     await client.connect();
     try {
       assertEquals(await client.get("k"), large);
@@ -531,7 +541,12 @@ Deno.test("a server that closes ends the clients' connections", async () => {
   const redis = new Redis({ port: server.port, retryStrategy: () => null });
   assertEquals(await redis.ping(), "PONG");
   const ended = once(redis, "end");
-  const socket = { port: server.port, host: "127.0.0.1", reconnectStrategy: false as const };
+  const socket = {
+    port: server.port,
+    host: "127.0.0.1",
+    connectTimeout,
+    reconnectStrategy: false as const,
+  };
   const client = createClient({ socket });
   client.on("error", () => {});
   await client.connect();

@@ -6,6 +6,9 @@ import { serve } from "../lib/mod.ts";
 import { eventually } from "./support/eventually.ts";
 import { RespClient } from "./support/resp_client.ts";
 
+/** Longer than a busy machine pauses; without it node-redis gives up after five seconds. */
+const connectTimeout = 60_000;
+
 Deno.test("ioredis gets messages of channels, patterns and shards", async () => {
   await using server = await serve({ port: 0 });
   const subscriber = new Redis(server.port, "127.0.0.1");
@@ -60,7 +63,7 @@ for (const protocol of [2, 3] as const) {
     const subscriber = createClient({
       url: `redis://127.0.0.1:${server.port}`,
       RESP: protocol,
-      socket: { reconnectStrategy: () => 5 },
+      socket: { connectTimeout, reconnectStrategy: () => 5 },
     });
     // It tells of the lost connection by an error event, which nobody else listens to.
     subscriber.on("error", () => {});
@@ -105,6 +108,7 @@ Deno.test("node-redis's client-side cache is told of changes", async () => {
   const client = createClient({
     url: `redis://127.0.0.1:${server.port}`,
     RESP: 3,
+    socket: { connectTimeout },
     clientSideCache: { ttl: 0, maxEntries: 0, evictPolicy: "LRU" },
   });
   await client.connect();
