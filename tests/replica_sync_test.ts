@@ -107,12 +107,16 @@ Deno.test("an RDB between marks may come in any pieces", async () => {
 });
 
 for (
-  const [what, bytes] of [
-    ["no RDB", "hello\r\n"],
-    ["an error", "-ERR out of memory\r\n"],
-    ["a wild length", "$99999999999999999999\r\n"],
-    ["an RDB that is none", "$5\r\nREDIX"],
-    ["an endless line", "x".repeat(5000)],
+  const [what, bytes, line] of [
+    ["no RDB", "hello\r\n", "Bad protocol from MASTER, the first byte is not '$'"],
+    ["an error", "-ERR broken\r\n", "MASTER aborted replication with an error: ERR broken"],
+    ["a wild length", "$99999999999999999999\r\n", "Bad length of the RDB from MASTER"],
+    [
+      "an RDB that is none",
+      "$5\r\nREDIX",
+      "Failed trying to load the MASTER synchronization DB from disk: ",
+    ],
+    ["an endless line", "x".repeat(5000), "I/O error reading bulk count from MASTER: "],
   ] as const
 ) {
   Deno.test(`a primary that sends ${what} is given up, and asked again`, async () => {
@@ -122,8 +126,85 @@ for (
     assertEquals(await replica.hear(), []);
     await synchronized(linked.primary, 7);
     assertEquals(await linked.client.ask("PING"), "+PONG");
+    assert(linked.log.some((said) => said.includes(` # ${line}`)), linked.log.join(""));
   });
 }
+
+for (
+  const [when, bytes, line] of [
+    ["before its answer", "", "Failed to read response from the server: connection lost"],
+    [
+      "before the RDB",
+      `+FULLRESYNC ${HISTORY} 5\r\n`,
+      "I/O error reading bulk count from MASTER: connection lost",
+    ],
+    [
+      "within the RDB",
+      `+FULLRESYNC ${HISTORY} 5\r\n$100\r\nREDIS`,
+      "I/O error trying to sync with MASTER: connection lost",
+    ],
+  ] as const
+) {
+  Deno.test(`the log tells of a primary that goes ${when}`, async () => {
+    await using linked = await link();
+    const { replica } = await linked.primary.greet();
+    await replica.say(bytes);
+    replica.close();
+    await synchronized(linked.primary, 7);
+    assert(linked.log.some((said) => said.includes(` # ${line}`)), linked.log.join(""));
+  });
+}
+
+Deno.test("a replica that cannot put the primary's file in its place keeps its data, and tries again", async () => {
+  const dir = await Deno.makeTempDir();
+  await using stack = new AsyncDisposableStack();
+  stack.defer(() => Deno.remove(dir, { recursive: true }));
+  await using linked = await link({ dir });
+  const { primary, client } = linked;
+  const first = await synchronized(primary, 0);
+  const set = stream(["SET", "old", "data"]);
+  await first.say(set);
+  await first.hearAckOf(set.length);
+  const path = `${dir}/dump.rdb`;
+  await Deno.remove(path);
+  await Deno.mkdir(path);
+  first.close();
+  const { replica } = await primary.greet();
+  await replica.saySnapshot(5, rdbOf("new", "data"));
+  assertEquals(await replica.hear(), []);
+  assertEquals(await client.ask("GET", "old"), '"data"');
+  const line =
+    "Failed trying to rename the temp DB into dump.rdb in MASTER <-> REPLICA synchronization: Is a directory";
+  assert(linked.log.some((said) => said.includes(` # ${line}`)), linked.log.join(""));
+  await Deno.remove(path);
+  const { replica: again } = await primary.greet();
+  await again.saySnapshot(5, rdbOf("new", "data"));
+  await again.hearAckOf(5);
+  assertEquals(await client.ask("GET", "new"), '"data"');
+});
+
+redisTest("data that came past the file are a change to be saved", async () => {
+  async function play(port: number): Promise<(string | undefined)[]> {
+    using client = await RespClient.connect(port);
+    const changes: (string | undefined)[] = [];
+    for (const load of ["disabled", "swapdb", "on-empty-db"]) {
+      await client.send("REPLICAOF", "NO", "ONE");
+      await client.send("FLUSHALL");
+      await client.send("CONFIG", "SET", "repl-diskless-load", load);
+      await client.send("SAVE");
+      await using primary = new FakePrimary();
+      await client.send("REPLICAOF", "127.0.0.1", primary.port);
+      const { replica } = await primary.greet();
+      await replica.saySnapshot(5, rdbOf("new", "data"));
+      await replica.hearAckOf(5);
+      changes.push((await info(client, "persistence")).get("rdb_changes_since_last_save"));
+    }
+    return changes;
+  }
+  await using redis = await startRedis();
+  await using redino = await startRedino();
+  assertEquals(await play(redino.server.port), await play(redis.port));
+});
 
 Deno.test("a damaged RDB is refused with a sentence, and asked for again", async () => {
   await using linked = await link();

@@ -16,8 +16,21 @@ const SYNC_BYTES = 4 * 1024 * 1024;
 const TEMP_NAME = /^temp-(\d+)-\d+\.rdb$/;
 let namesGiven = 0;
 
-/** The message is the line for the log, in Redis's words. */
-export class SaveError extends Error {}
+export type SaveStep = "open" | "write" | "sync" | "rename" | "directory";
+
+/** The message is the line for the log, in Redis's words, with the reason at its end. */
+export class SaveError extends Error {
+  readonly step: SaveStep;
+  /** What the system says. */
+  readonly reason: string;
+
+  constructor(step: SaveStep, text: string, error: unknown) {
+    const reason = systemErrorText(error);
+    super(`${text}: ${reason}`);
+    this.step = step;
+    this.reason = reason;
+  }
+}
 
 export class RdbFile {
   readonly #file: Deno.FsFile;
@@ -55,8 +68,9 @@ export class RdbFile {
       return new RdbFile(file, dir, name, temp, syncsOften);
     } catch (error) {
       throw new SaveError(
-        `Failed opening the temp RDB file ${temp} (in server root dir ${dir}) for saving: ` +
-          systemErrorText(error),
+        "open",
+        `Failed opening the temp RDB file ${temp} (in server root dir ${dir}) for saving`,
+        error,
       );
     }
   }
@@ -68,7 +82,7 @@ export class RdbFile {
         if (this.#syncIsDue(chunk.length)) await this.#file.syncData();
       }
     } catch (error) {
-      throw writeError("rdbSaveRio", error);
+      throw writeError(error);
     }
   }
 
@@ -77,7 +91,7 @@ export class RdbFile {
       for (let at = 0; at < chunk.length;) at += this.#file.writeSync(chunk.subarray(at));
       if (this.#syncIsDue(chunk.length)) this.#file.syncDataSync();
     } catch (error) {
-      throw writeError("rdbSaveRio", error);
+      throw writeError(error);
     }
   }
 
@@ -89,7 +103,7 @@ export class RdbFile {
     try {
       await this.#file.sync();
     } catch (error) {
-      throw writeError("fsync", error);
+      throw syncError(error);
     }
     // A second name keeps the old file's blocks from being freed, which takes long, by the rename.
     const old = join(this.#dir, tempName());
@@ -116,7 +130,7 @@ export class RdbFile {
     try {
       this.#file.syncSync();
     } catch (error) {
-      throw writeError("fsync", error);
+      throw syncError(error);
     }
     this.#rename();
     syncDirectoryNow(this.#dir, (error) => this.#directoryError(error));
@@ -152,14 +166,16 @@ export class RdbFile {
       Deno.renameSync(join(this.#dir, this.#temp), join(this.#dir, this.#name));
     } catch (error) {
       throw new SaveError(
+        "rename",
         `Error moving temp DB file ${this.#temp} on the final destination ${this.#name} ` +
-          `(in server root dir ${this.#dir}): ${systemErrorText(error)}`,
+          `(in server root dir ${this.#dir})`,
+        error,
       );
     }
   }
 
   #directoryError(error: unknown): SaveError {
-    return new SaveError(`Failed to fsync directory while saving DB: ${systemErrorText(error)}`);
+    return new SaveError("directory", "Failed to fsync directory while saving DB", error);
   }
 }
 
@@ -224,8 +240,10 @@ function syncDirectoryNow(path: string, failed: (error: unknown) => SaveError): 
   }
 }
 
-function writeError(step: string, error: unknown): SaveError {
-  return new SaveError(
-    `Write error while saving DB to the disk(${step}): ${systemErrorText(error)}`,
-  );
+function writeError(error: unknown): SaveError {
+  return new SaveError("write", "Write error while saving DB to the disk(rdbSaveRio)", error);
+}
+
+function syncError(error: unknown): SaveError {
+  return new SaveError("sync", "Write error while saving DB to the disk(fsync)", error);
 }

@@ -19,7 +19,7 @@
 import type { Client } from "../server/client.ts";
 import type { Server } from "../server/server.ts";
 import type { ConfigValues } from "../config/config.ts";
-import type { HostPort } from "../config/special_kinds.ts";
+import { type HostPort, systemErrorText } from "../config/special_kinds.ts";
 import { type CommandBatch, RequestDecoder } from "../resp/decoder.ts";
 import { requestBytes } from "../resp/request.ts";
 import { latin1Bytes } from "../bytes/text.ts";
@@ -184,7 +184,7 @@ export class PrimaryLink {
     } catch (error) {
       if (this.#stopped) return false;
       if (this.state === "connected") this.#server.reportBug("the link to the primary", error);
-      else log.warning(this.#reason || this.#failureText(error));
+      else log.warning(this.#reason || failureText(error));
     } finally {
       time.refresh();
       this.client?.close();
@@ -210,8 +210,7 @@ export class PrimaryLink {
         : await Deno.connect({ hostname, port, signal });
       this.#conn = conn;
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      throw new LinkError(`Error condition on socket for SYNC: ${reason}`);
+      throw new LinkError(`Error condition on socket for SYNC: ${systemErrorText(error)}`);
     } finally {
       this.#connecting = undefined;
     }
@@ -328,12 +327,12 @@ export class PrimaryLink {
   #appliedNow(): number {
     return this.#batch === undefined ? this.#bytes.applied : this.#bytes.appliedWithin(this.#batch);
   }
+}
 
-  #failureText(error: unknown): string {
-    const reason = error instanceof Error ? error.message : String(error);
-    if (this.state === "sync") return `I/O error trying to sync with MASTER: ${reason}`;
-    return error instanceof LinkError ? reason : `Failed to talk to MASTER: ${reason}`;
-  }
+/** What the log says of a link that broke before it was up. */
+function failureText(error: unknown): string {
+  if (error instanceof LinkError) return error.message;
+  return `Failed to talk to MASTER: ${systemErrorText(error)}`;
 }
 
 /** What the log says where a primary was silent for longer than `repl-timeout`. */

@@ -3,6 +3,7 @@
  * bytes as an RDB has. What was read beyond that is what the stream begins with.
  */
 import { latin1 } from "../bytes/text.ts";
+import { systemErrorText } from "../config/special_kinds.ts";
 import { requestBytes } from "../resp/request.ts";
 
 const BUFFER_BYTES = 64 * 1024;
@@ -18,6 +19,8 @@ export class LinkError extends Error {
 
 export class PrimarySocket {
   readonly conn: Deno.Conn;
+  /** What the log says before the reason where reading fails. */
+  failure = "Failed to read response from the server";
   readonly #onRead: (bytes: number) => void;
   readonly #buf = new Uint8Array(BUFFER_BYTES);
   #at = 0;
@@ -45,7 +48,7 @@ export class PrimarySocket {
         this.#at = lf + 1;
         return line;
       }
-      if (this.#end - this.#at > MAX_LINE) throw new LinkError("the line is too long");
+      if (this.#end - this.#at > MAX_LINE) throw this.#failed("the line is too long");
       scanned = this.#end - this.#at;
       await this.#fill();
     }
@@ -71,9 +74,15 @@ export class PrimarySocket {
     this.#buf.copyWithin(0, this.#at, this.#end);
     this.#end -= this.#at;
     this.#at = 0;
-    const count = await this.conn.read(this.#buf.subarray(this.#end));
-    if (count === null) throw new LinkError("connection lost");
+    const count = await this.conn.read(this.#buf.subarray(this.#end)).catch((error) => {
+      throw this.#failed(systemErrorText(error));
+    });
+    if (count === null) throw this.#failed("connection lost");
     this.#end += count;
     this.#onRead(count);
+  }
+
+  #failed(reason: string): LinkError {
+    return new LinkError(`${this.failure}: ${reason}`);
   }
 }

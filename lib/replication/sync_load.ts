@@ -8,8 +8,8 @@
  *   Meanwhile clients are served the old data if they are an earlier state of the same history.
  */
 import { join } from "node:path";
-import { RdbFile } from "../persistence/rdb_file.ts";
-import { loadFile, LoadPace, RdbLoader } from "../persistence/rdb_loader.ts";
+import { RdbFile, SaveError, type SaveStep } from "../persistence/rdb_file.ts";
+import { loadFile, LoadPace, RdbError, RdbLoader } from "../persistence/rdb_loader.ts";
 import type { Server } from "../server/server.ts";
 import { Database } from "../store/database.ts";
 import type { FullAnswer } from "./handshake.ts";
@@ -41,11 +41,10 @@ export class SyncLoad {
   }
 
   /**
-   * Receives and loads the primary's data, and takes its history. Throws LinkError, SaveError or
-   * RdbError.
+   * Receives and loads the primary's data, and takes its history. Throws LinkError.
    */
   async receive(socket: PrimarySocket): Promise<void> {
-    const { config: { values }, dbs, log, replication } = this.#server;
+    const { config: { values }, dbs, effects, log, replication } = this.#server;
     const framing = await readFraming(socket);
     if (framing.kind === "length") this.totalBytes = framing.bytes;
     const mode = values["repl-diskless-load"];
@@ -64,25 +63,28 @@ export class SyncLoad {
     this.#signal.throwIfAborted();
     const { id, offset } = this.#answer;
     replication.adopt(id, offset, loader.streamDb);
+    // Data that came past the file are still to be saved.
+    if (direct) effects.dirty++;
     log.notice("MASTER <-> REPLICA sync: Finished with success");
   }
 
   async #throughFile(socket: PrimarySocket, framing: Framing): Promise<RdbLoader> {
     const { config: { values }, log } = this.#server;
     const { dir, dbfilename } = values;
-    const file = RdbFile.begin(dir, dbfilename, true);
+    let file: RdbFile | undefined;
     try {
+      const target = file = RdbFile.begin(dir, dbfilename, true);
       await receiveRdb(socket, framing, async (bytes) => {
         this.readBytes += bytes.length;
-        await file.write([bytes]);
+        await target.write([bytes]);
       });
       this.#signal.throwIfAborted();
       this.#abortSave();
       // From here to the loading nothing else may run: a BGSAVE that began now would save the old data.
-      file.completeNow();
+      target.completeNow();
     } catch (error) {
-      await file.discard();
-      throw error;
+      await file?.discard();
+      throw fileError(error, dbfilename);
     }
     this.#leaveHistory();
     this.#onLoading(true);
@@ -106,9 +108,13 @@ export class SyncLoad {
     using file = await Deno.open(path);
     const { size } = await file.stat();
     const loader = this.#loader(this.#server.dbs, size);
-    await loadFile(file, loader, this.#pace(), this.#signal, (bytes) => {
-      this.#server.persistence.noteLoaded(loader, bytes);
-    });
+    try {
+      await loadFile(file, loader, this.#pace(), this.#signal, (bytes) => {
+        this.#server.persistence.noteLoaded(loader, bytes);
+      });
+    } catch (error) {
+      throw loadError("disk", error);
+    }
     return loader;
   }
 
@@ -149,16 +155,20 @@ export class SyncLoad {
   ): Promise<RdbLoader> {
     const pace = this.#pace();
     const { pieceBytes } = pace;
-    await receiveRdb(socket, framing, async (bytes) => {
-      for (let at = 0; at < bytes.length; at += pieceBytes) {
-        const piece = bytes.subarray(at, at + pieceBytes);
-        this.readBytes += piece.length;
-        this.#push(loader, piece);
-        await pace.delay(loader);
-        this.#signal.throwIfAborted();
-      }
-    });
-    loader.finish();
+    try {
+      await receiveRdb(socket, framing, async (bytes) => {
+        for (let at = 0; at < bytes.length; at += pieceBytes) {
+          const piece = bytes.subarray(at, at + pieceBytes);
+          this.readBytes += piece.length;
+          this.#push(loader, piece);
+          await pace.delay(loader);
+          this.#signal.throwIfAborted();
+        }
+      });
+      loader.finish();
+    } catch (error) {
+      throw loadError("socket", error);
+    }
     this.#signal.throwIfAborted();
     return loader;
   }
@@ -272,4 +282,29 @@ export class SyncLoad {
     effects.dirty = dirty;
     tracking.flushed(clients.values());
   }
+}
+
+/** What the log says of a file that cannot be made, before the reason; `name` is `dbfilename`. */
+const FILE_FAILURES: Readonly<Record<SaveStep, (name: string) => string>> = {
+  open: () => "Opening the temp file needed for MASTER <-> REPLICA synchronization",
+  write: () =>
+    "Write error or short write writing to the DB dump file needed for MASTER <-> REPLICA synchronization",
+  sync: () => "Failed trying to sync the temp DB to disk in MASTER <-> REPLICA synchronization",
+  rename: (name) =>
+    `Failed trying to rename the temp DB into ${name} in MASTER <-> REPLICA synchronization`,
+  directory: (name) =>
+    `Failed trying to sync DB directory ${name} in MASTER <-> REPLICA synchronization`,
+};
+
+function fileError(error: unknown, name: string): unknown {
+  if (!(error instanceof SaveError)) return error;
+  return new LinkError(`${FILE_FAILURES[error.step](name)}: ${error.reason}`, { cause: error });
+}
+
+function loadError(from: "disk" | "socket", error: unknown): unknown {
+  if (!(error instanceof RdbError)) return error;
+  return new LinkError(
+    `Failed trying to load the MASTER synchronization DB from ${from}: ${error.message}`,
+    { cause: error },
+  );
 }

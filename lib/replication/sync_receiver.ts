@@ -16,6 +16,7 @@ export type Framing =
 
 /** Reads how the RDB comes; throws LinkError where the primary says something else. */
 export async function readFraming(socket: PrimarySocket): Promise<Framing> {
+  socket.failure = "I/O error reading bulk count from MASTER";
   const line = await answerLine(socket);
   if (line.startsWith("-")) {
     throw new LinkError(`MASTER aborted replication with an error: ${line.slice(1)}`);
@@ -40,6 +41,7 @@ export async function receiveRdb(
   framing: Framing,
   take: (bytes: Uint8Array) => void | Promise<void>,
 ): Promise<void> {
+  socket.failure = "I/O error trying to sync with MASTER";
   if (framing.kind === "mark") return await receiveToMark(socket, framing.mark, take);
   for (let left = framing.bytes; left > 0;) {
     const bytes = await socket.bytes();
