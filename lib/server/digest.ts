@@ -3,9 +3,9 @@
  * between this server and Redis, whose algorithm this is (DEBUG DIGEST): SHA-1 of each part, XORed
  * into what is there where order must not matter, and hashed again where it must.
  */
-import process from "node:process";
 import { formatDigits } from "../bytes/double.ts";
 import { readElement } from "../bytes/listpack.ts";
+import { sha1, SHA1_BYTES } from "../bytes/sha1.ts";
 import { latin1Bytes } from "../bytes/text.ts";
 import { type Database, TYPE } from "../store/database.ts";
 import { HashValue, NO_FIELD } from "../store/hash_value.ts";
@@ -17,24 +17,25 @@ import { formatId, idText } from "../store/stream_id.ts";
 import { readString, type Span } from "../store/string_value.ts";
 import { zsetLength, zsetWalk } from "../store/zset_value.ts";
 
-const DIGEST_BYTES = 20;
 /** Between the halves of a stream's ID. */
 const DOT = 0x2e;
 const VOLATILE = latin1Bytes("!!expire!!");
+/** The digest of a part, until it is mixed in. */
+const ofPart = new Uint8Array(SHA1_BYTES);
 
 /** The digest of all databases, in hex; zeros where there is no key. */
 export function datasetDigest(dbs: readonly Database[]): string {
-  const total = new Uint8Array(DIGEST_BYTES);
+  const total = new Uint8Array(SHA1_BYTES);
   for (const db of dbs) {
     if (db.size === 0) continue;
     mix(total, word(db.number));
     let cursor = 0;
     do {
       cursor = db.map.scan(cursor, (entry) => {
-        const digest = new Uint8Array(DIGEST_BYTES);
+        const digest = new Uint8Array(SHA1_BYTES);
         mix(digest, db.map.key(entry));
         mixValue(digest, db, entry);
-        xor(total, sha1(digest));
+        xor(total, sha1(digest, digest));
       });
     } while (cursor !== 0);
   }
@@ -43,7 +44,7 @@ export function datasetDigest(dbs: readonly Database[]): string {
 
 /** The digest of a key's value, in hex; zeros for entry 0, which is no key. */
 export function valueDigest(db: Database, entry: number): string {
-  const digest = new Uint8Array(DIGEST_BYTES);
+  const digest = new Uint8Array(SHA1_BYTES);
   if (entry !== 0) mixValue(digest, db, entry);
   return hex(digest);
 }
@@ -71,7 +72,7 @@ function mixValue(digest: Uint8Array, db: Database, entry: number): void {
       mixStream(digest, db.objects[db.low(entry)] as Stream);
       break;
   }
-  if (db.isVolatile(entry)) xor(digest, sha1(VOLATILE));
+  if (db.isVolatile(entry)) xor(digest, sha1(VOLATILE, ofPart));
 }
 
 function mixList(digest: Uint8Array, db: Database, entry: number): void {
@@ -96,26 +97,26 @@ function mixStream(digest: Uint8Array, stream: Stream): void {
 function xorHash(digest: Uint8Array, hash: HashValue): void {
   hash.rewind();
   for (let field = hash.next(); field !== NO_FIELD; field = hash.next()) {
-    const pair = new Uint8Array(DIGEST_BYTES);
+    const pair = new Uint8Array(SHA1_BYTES);
     mix(pair, view(hash.name(field)));
     mix(pair, view(hash.value(field)));
-    xor(digest, sha1(pair));
+    xor(digest, sha1(pair, pair));
   }
 }
 
 function xorSet(digest: Uint8Array, set: SetValue): void {
   set.every((position) => {
-    xor(digest, sha1(view(set.read(position))));
+    xor(digest, sha1(view(set.read(position)), ofPart));
     return true;
   });
 }
 
 function xorZset(digest: Uint8Array, db: Database, entry: number): void {
   zsetWalk(db, entry, 0, zsetLength(db, entry), false, (member) => {
-    const pair = new Uint8Array(DIGEST_BYTES);
+    const pair = new Uint8Array(SHA1_BYTES);
     mix(pair, view(member));
     mix(pair, latin1Bytes(formatDigits(member.score)));
-    xor(digest, sha1(pair));
+    xor(digest, sha1(pair, pair));
   });
 }
 
@@ -125,18 +126,12 @@ function view({ buf, off, len }: Span): Uint8Array {
 
 /** Adds a part so that its place among the parts matters. */
 function mix(digest: Uint8Array, part: Uint8Array): void {
-  xor(digest, sha1(part));
-  digest.set(sha1(digest));
+  xor(digest, sha1(part, ofPart));
+  sha1(digest, digest);
 }
 
 function xor(digest: Uint8Array, other: Uint8Array): void {
-  for (let i = 0; i < DIGEST_BYTES; i++) digest[i]! ^= other[i]!;
-}
-
-function sha1(bytes: Uint8Array): Uint8Array {
-  // Loaded when first needed: it costs memory, and few servers are ever asked for a digest.
-  const crypto = process.getBuiltinModule("node:crypto");
-  return crypto.createHash("sha1").update(bytes).digest();
+  for (let i = 0; i < SHA1_BYTES; i++) digest[i]! ^= other[i]!;
 }
 
 /** 32 bits in network order. */
