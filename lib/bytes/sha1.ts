@@ -12,7 +12,10 @@ const words = new Int32Array(80);
 const last = new Uint8Array(2 * BLOCK_BYTES);
 
 /** Writes the SHA-1 of `bytes` into `out`, which may be `bytes`; returns it. */
-export function sha1(bytes: Uint8Array, out = new Uint8Array(SHA1_BYTES)): Uint8Array {
+export function sha1(
+  bytes: Uint8Array,
+  out: Uint8Array = new Uint8Array(SHA1_BYTES),
+): Uint8Array {
   state[0] = 0x67452301;
   state[1] = 0xefcdab89;
   state[2] = 0x98badcfe;
