@@ -4,6 +4,7 @@ import { serve } from "../lib/mod.ts";
 import { compare, type Pair, startPair } from "./support/differential.ts";
 import { eventually } from "./support/eventually.ts";
 import { RawReplica } from "./support/raw_replica.ts";
+import { startReplica } from "./support/redino_replica.ts";
 import { info } from "./support/replication.ts";
 import { RespClient } from "./support/resp_client.ts";
 import { redisTest } from "./support/skip.ts";
@@ -295,8 +296,8 @@ redisTest("a replica whose link is down refuses replicas, and WAIT", async () =>
 
 Deno.test("PSYNC FAILOVER makes a replica a primary that goes on in its history", async () => {
   await using primary = await serve({ port: 0, ...CONFIG });
-  await using replica = await serve({ port: 0, replicaof: `127.0.0.1 ${primary.port}` });
-  using client = await RespClient.connect(replica.port);
+  await using replica = await startReplica(primary.port);
+  const { client } = replica;
   await eventually(async () =>
     (await info(client, "replication")).get("master_link_status") === "up"
   );
