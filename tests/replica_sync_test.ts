@@ -131,7 +131,7 @@ for (
 }
 
 for (
-  const [when, bytes, line] of [
+  const [when, bytes, line, load] of [
     ["before its answer", "", "Failed to read response from the server: connection lost"],
     [
       "before the RDB",
@@ -143,10 +143,16 @@ for (
       `+FULLRESYNC ${HISTORY} 5\r\n$100\r\nREDIS`,
       "I/O error trying to sync with MASTER: connection lost",
     ],
+    [
+      "within an RDB that is loaded as it comes",
+      `+FULLRESYNC ${HISTORY} 5\r\n$100\r\nREDIS`,
+      "Failed trying to load the MASTER synchronization DB from socket: connection lost",
+      "swapdb",
+    ],
   ] as const
 ) {
   Deno.test(`the log tells of a primary that goes ${when}`, async () => {
-    await using linked = await link();
+    await using linked = await link({ "repl-diskless-load": load ?? "disabled" });
     const { replica } = await linked.primary.greet();
     await replica.say(bytes);
     replica.close();

@@ -72,6 +72,7 @@ export class SyncLoad {
     const { config: { values }, log } = this.#server;
     const { dir, dbfilename } = values;
     let file: RdbFile | undefined;
+    socket.failure = "I/O error trying to sync with MASTER";
     try {
       const target = file = RdbFile.begin(dir, dbfilename, true);
       await receiveRdb(socket, framing, async (bytes) => {
@@ -155,6 +156,7 @@ export class SyncLoad {
   ): Promise<RdbLoader> {
     const pace = this.#pace();
     const { pieceBytes } = pace;
+    socket.failure = LOAD_FAILURES.socket;
     try {
       await receiveRdb(socket, framing, async (bytes) => {
         for (let at = 0; at < bytes.length; at += pieceBytes) {
@@ -301,10 +303,13 @@ function fileError(error: unknown, name: string): unknown {
   return new LinkError(`${FILE_FAILURES[error.step](name)}: ${error.reason}`, { cause: error });
 }
 
+/** What it says of data that cannot be loaded, before the reason. */
+const LOAD_FAILURES = {
+  disk: "Failed trying to load the MASTER synchronization DB from disk",
+  socket: "Failed trying to load the MASTER synchronization DB from socket",
+} as const;
+
 function loadError(from: "disk" | "socket", error: unknown): unknown {
   if (!(error instanceof RdbError)) return error;
-  return new LinkError(
-    `Failed trying to load the MASTER synchronization DB from ${from}: ${error.message}`,
-    { cause: error },
-  );
+  return new LinkError(`${LOAD_FAILURES[from]}: ${error.message}`, { cause: error });
 }

@@ -41,7 +41,6 @@ export async function receiveRdb(
   framing: Framing,
   take: (bytes: Uint8Array) => void | Promise<void>,
 ): Promise<void> {
-  socket.failure = "I/O error trying to sync with MASTER";
   if (framing.kind === "mark") return await receiveToMark(socket, framing.mark, take);
   for (let left = framing.bytes; left > 0;) {
     const bytes = await socket.bytes();
