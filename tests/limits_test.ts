@@ -329,11 +329,11 @@ Deno.test("maxmemory-clients closes the largest client, but none with NO-EVICT",
     server.countClientBytes();
     return server.clientBytes > 120 * 1024 * 1024;
   });
-  assertEquals(await other.ask("CONFIG", "SET", "maxmemory-clients", "40mb"), "+OK");
+  assertEquals(await other.ask("CONFIG", "SET", "maxmemory-clients", "100mb"), "+OK");
   await eventually(() => server.stats.evictedClients === 1);
   assertEquals([...server.clients.keys()], [1, 2, 4]);
-  // A tenth of 100 MB is too little for the next one.
-  await other.send("CONFIG", "SET", "maxmemory", "100mb", "maxmemory-clients", "10%");
+  // A tenth of 800 MB is too little for the next one: whoever must stay counts, too.
+  await other.send("CONFIG", "SET", "maxmemory", "800mb", "maxmemory-clients", "10%");
   await eventually(() => server.stats.evictedClients === 2);
   assertEquals([...server.clients.keys()], [1, 4]);
   assertStringIncludes(await other.ask("INFO", "stats"), "evicted_clients:2");

@@ -110,8 +110,11 @@ function discard(client: Client): void {
 
 function watch(client: Client, args: Args): void {
   if (client.transaction !== undefined) throw WATCH_INSIDE_MULTI;
-  const { watches } = client.server;
-  for (let i = 1; i < args.count; i++) watches.watch(client, args.buf, args.off(i), args.len(i));
+  const { server } = client;
+  for (let i = 1; i < args.count; i++) {
+    server.watches.watch(client, args.buf, args.off(i), args.len(i));
+  }
+  server.noteWaiting(client);
   client.reply.ok();
 }
 

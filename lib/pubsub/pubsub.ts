@@ -18,8 +18,13 @@ export interface Subscriber {
 /** What there is to listen to. */
 export type Kind = "channels" | "patterns" | "shards";
 
+/** What a subscription takes beside its name, which others may share; rounded. */
+const SUBSCRIPTION_BYTES = 64;
+
 /** What a subscriber listens to, in the order in which it subscribed. */
 export class Subscriptions {
+  /** Bytes that all of them take, about. */
+  bytes = 0;
   readonly channels = new Set<Topic<Subscriber>>();
   readonly patterns = new Set<Topic<Subscriber>>();
   readonly shards = new Set<Topic<Subscriber>>();
@@ -47,6 +52,7 @@ export class PubSub {
     if (who.subscriptions[kind].has(topic)) return;
     topic.subscribers.push(who);
     who.subscriptions[kind].add(topic);
+    who.subscriptions.bytes += SUBSCRIPTION_BYTES + len;
   }
 
   /** Ends that; nothing happens where it does not listen. */
@@ -54,6 +60,7 @@ export class PubSub {
     const topic = this[kind].find(buf, off, len);
     const { subscriptions } = who;
     if (topic === undefined || !subscriptions?.[kind].delete(topic)) return;
+    subscriptions.bytes -= SUBSCRIPTION_BYTES + len;
     this[kind].leave(topic, who);
     if (subscriptions.isEmpty) who.subscriptions = undefined;
   }

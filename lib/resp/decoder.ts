@@ -202,6 +202,26 @@ export class RequestDecoder {
     return this.#carried;
   }
 
+  /** Those of them that no argument has been made of, and those of the arguments that are whole. */
+  get unparsed(): number {
+    return this.#carried === 0 ? 0 : this.#carried - this.#pos;
+  }
+
+  get parsed(): number {
+    if (this.#missing === 0) return 0;
+    const { spans } = this.#batch;
+    let bytes = 0;
+    for (let i = spans[this.#startWord]! - this.#missing; i > 0; i--) {
+      bytes += spans[this.#startWord + 2 * i]!;
+    }
+    return bytes;
+  }
+
+  /** Bytes of the buffers that hold it. */
+  get held(): number {
+    return this.#carry.length + this.#spare.length;
+  }
+
   /** Memory for a long command was not to be had: one client's end, as if it were over its limit. */
   #giveUp(): CommandBatch {
     this.#waits = false;

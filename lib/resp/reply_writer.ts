@@ -292,6 +292,15 @@ export class ReplyWriter {
     this.bytes = 0;
   }
 
+  /** Bytes in the current chunk, and how many it has room for: 0 where nothing is written. */
+  get gathered(): number {
+    return this.#pos;
+  }
+
+  get chunkBytes(): number {
+    return this.#buf.length;
+  }
+
   /** How many chunks wait beside the current one. */
   get chunks(): number {
     return this.#full.length;

@@ -36,7 +36,9 @@ export function applyConfig(server: Server): void {
   use(config, "maxmemory", (bytes) => {
     applyRole(server);
     if (bytes > 0) server.makeRoomSoon();
+    server.clientEviction.configure();
   });
+  use(config, "maxmemory-clients", () => server.clientEviction.configure());
   use(config, "maxmemory-policy", (policy) => {
     eviction.policy = policy;
     access.lfu = policy.endsWith("-lfu");

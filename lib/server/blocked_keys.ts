@@ -104,6 +104,7 @@ export class BlockedKeys {
       timeoutMs,
       () => client.reply.nilArray(),
       () => this.#forget(waiter),
+      waiter.args.buf.length,
     );
   }
 

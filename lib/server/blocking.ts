@@ -20,6 +20,8 @@ export interface Blocked {
   /** Forgets the client wherever it was registered as waiting. */
   readonly onEnd: () => void;
   readonly timer: Timer | undefined;
+  /** Bytes of the command's arguments, where they are kept. */
+  readonly argumentBytes: number;
 }
 
 export class Blocking {
@@ -32,16 +34,18 @@ export class Blocking {
     this.#resume = resume;
   }
 
-  /** Lets a client wait, `timeoutMs` at the longest (0: for ever). */
+  /** Lets a client wait, `timeoutMs` at the longest (0: for ever); so many bytes are kept for it. */
   block(
     client: Client,
     timeoutMs: number,
     onTimeout: (() => void) | undefined,
     onEnd: () => void,
+    argumentBytes = 0,
   ): void {
     const timer = timeoutMs > 0 ? new Timer(timeoutMs, () => this.timeOut(client)) : undefined;
-    client.blocked = { onTimeout, onEnd, timer };
+    client.blocked = { onTimeout, onEnd, timer, argumentBytes };
     this.count++;
+    if (argumentBytes > 0) client.server.noteWaiting(client);
   }
 
   /** Ends a client's wait, its reply being written, and goes on with its commands. */
@@ -76,6 +80,7 @@ export class Blocking {
     blocked.timer?.stop();
     client.blocked = undefined;
     this.count--;
+    if (blocked.argumentBytes > 0) client.server.noteWaiting(client);
     blocked.onEnd();
   }
 }

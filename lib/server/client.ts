@@ -68,6 +68,8 @@ export class Client implements Requester, Subscriber {
   transaction: Transaction | undefined;
   /** WATCHed keys, as (database, key). Empty for most clients, so made when needed. */
   watched: Map<string, { expired: boolean }> | undefined;
+  /** Bytes that these take, about. */
+  watchedBytes = 0;
   /** Whether a WATCHed key has changed. */
   watchBroken = false;
 
@@ -103,6 +105,10 @@ export class Client implements Requester, Subscriber {
   outputClass: "normal" | "replica" | "pubsub" = "normal";
   /** Since when it has been over its class's soft limit. */
   overSoftLimitMs: number | undefined;
+  /** How much of it is in {@link Server.clientBytes}. */
+  countedBytes = 0;
+  /** Its memory as it was counted for `maxmemory-clients`. */
+  countedMemory = 0;
   /** Whether it waits in {@link Server.flushes}. */
   flushQueued = false;
 
@@ -167,14 +173,20 @@ export class Client implements Requester, Subscriber {
     this.server.noteWaiting(this);
   }
 
+  /** Bytes that it takes for as long as it is in a state: what it watches, listens to, waits for. */
+  get stateBytes(): number {
+    return this.watchedBytes + (this.subscriptions?.bytes ?? 0) +
+      (this.tracking?.prefixBytes ?? 0) + (this.blocked?.argumentBytes ?? 0);
+  }
+
   /**
-   * Bytes that are kept for it alone: commands that were not run or are not complete, and replies that
-   * were not sent. The stream, of which a replica has yet to be sent a part, is shared.
+   * Bytes that are kept for it alone: commands that were not run or are not complete, replies that
+   * were not sent, and its state. The stream, of which a replica has yet to be sent a part, is shared.
    */
-  get waitingBytes(): number {
+  get keptBytes(): number {
     const { carriedBytes, unsentBytes } = this.connection;
-    return this.pendingBytes + carriedBytes + (this.transaction?.bytes ?? 0) + unsentBytes -
-      (this.feed?.bytes ?? 0);
+    return this.pendingBytes + carriedBytes + (this.transaction?.memory ?? 0) + unsentBytes -
+      (this.feed?.bytes ?? 0) + this.stateBytes;
   }
 
   /** HELLO: 2 or 3. */
@@ -188,6 +200,7 @@ export class Client implements Requester, Subscriber {
     const subscribed = this.subscriptions !== undefined;
     if (this.outputClass !== "replica") this.outputClass = subscribed ? "pubsub" : "normal";
     this.setGate(GATE.subscribed, subscribed && this.reply.protocol === 2);
+    this.server.noteWaiting(this);
   }
 
   deliver(message: Message): void {
@@ -241,6 +254,7 @@ export class Client implements Requester, Subscriber {
     const remembers = tracking !== undefined && tracking.mode !== "broadcast";
     this.setGate(GATE.tracking, remembers);
     this.setGate(GATE.caching, tracking?.caching === true);
+    this.server.noteWaiting(this);
   }
 
   /** CLIENT CACHING, of a client that tracks. */

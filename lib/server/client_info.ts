@@ -15,32 +15,36 @@ export function clientType(client: Client): ClientType {
   return client.isPrimary ? "master" : client.outputClass;
 }
 
-/** Bytes that a client takes, its buffers included. */
+/** Bytes that a client takes, its buffers included, while none of its commands runs. */
 export function clientMemory(client: Client): number {
-  const queued = client.transaction?.bytes ?? 0;
-  const { inputBufferBytes, carriedBytes, unsentBytes } = client.connection;
-  return OBJECT_BYTES + inputBufferBytes + carriedBytes + client.pendingBytes + queued +
-    unsentBytes;
+  const { inputBufferBytes, carriedBytes } = client.connection;
+  return OBJECT_BYTES + inputBufferBytes + client.keptBytes - carriedBytes +
+    (client.feed?.bytes ?? 0);
 }
 
 /** The client's line, without a line end. */
 export function clientInfo(client: Client): string {
   const { connection, reply, transaction, subscriptions, tracking } = client;
   const { nowMs } = client.server.time;
+  const { router } = client.server;
+  const queryBytes = client.pendingBytes + connection.unparsedBytes + router.queryBytes(client);
+  const running = client.blocked === undefined ? router.argumentBytes(client) : 0;
+  const argumentBytes = connection.parsedBytes + (client.blocked?.argumentBytes ?? running);
+  const { gathered } = reply;
   const unsent = connection.unsentBytes;
   const sending = unsent > reply.bytes;
-  const { router } = client.server;
-  const queryBytes = client.pendingBytes + connection.carriedBytes + router.queryBytes(client);
   return `id=${client.id} addr=${connection.peer} laddr=${connection.local} fd=${client.id}` +
     ` name=${client.name} age=${seconds(nowMs - client.createdMs)}` +
     ` idle=${seconds(nowMs - client.seenMs)} flags=${flags(client)} db=${client.db.number}` +
     ` sub=${subscriptions?.channels.size ?? 0} psub=${subscriptions?.patterns.size ?? 0}` +
     ` ssub=${subscriptions?.shards.size ?? 0} multi=${transaction?.commands.length ?? -1}` +
-    ` qbuf=${queryBytes} qbuf-free=${connection.inputBufferBytes}` +
-    ` argv-mem=${router.argumentBytes(client)}` +
-    ` multi-mem=${transaction?.bytes ?? 0} rbs=0 rbp=0 obl=0` +
-    ` oll=${sending ? reply.chunks + 1 : reply.chunks} omem=${unsent}` +
-    ` tot-mem=${clientMemory(client)} events=${sending ? "rw" : "r"}` +
+    ` qbuf=${queryBytes} qbuf-free=${connection.inputBufferBytes - connection.carriedBytes}` +
+    ` argv-mem=${argumentBytes}` +
+    ` multi-mem=${
+      transaction?.bytes ?? 0
+    } rbs=${reply.chunkBytes} rbp=${gathered} obl=${gathered}` +
+    ` oll=${sending ? reply.chunks + 1 : reply.chunks} omem=${unsent - gathered}` +
+    ` tot-mem=${clientMemory(client) + running} events=${sending ? "rw" : "r"}` +
     ` cmd=${client.lastCommand?.fullName ?? "NULL"} user=${client.user} redir=${
       tracking?.redirect ?? -1
     }` +

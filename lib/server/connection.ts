@@ -74,14 +74,23 @@ export class Connection {
     return this.#client.reply.bytes + sending + (this.#client.feed?.bytes ?? 0);
   }
 
-  /** Bytes of the buffer that it reads into. */
+  /** Bytes of the buffers that it reads into, and of those that hold a command not yet complete. */
   get inputBufferBytes(): number {
-    return this.#input.length;
+    return this.#input.length + (this.#decoder?.held ?? 0);
   }
 
   /** Bytes that were read of a command which is not complete. */
   get carriedBytes(): number {
     return this.#decoder?.carried ?? 0;
+  }
+
+  /** Those of them that no argument has been made of, and those of the arguments that are whole. */
+  get unparsedBytes(): number {
+    return this.#decoder?.unparsed ?? 0;
+  }
+
+  get parsedBytes(): number {
+    return this.#decoder?.parsed ?? 0;
   }
 
   /** Takes the client whose replies it sends; whoever does not have it served reads by himself. */
@@ -151,12 +160,15 @@ export class Connection {
     time.refresh();
     this.#client.seenMs = time.nowMs;
     if (this.carriedBytes >= READ_BYTES) this.#server.noteWaiting(this.#client);
+    if (this.#server.clientEviction.active) this.#server.clientEviction.count(this.#client);
     // An empty line is what a replica says while it loads.
     if (replica !== undefined) replica.ackMs = time.nowMs;
   }
 
   /** Starts to send what the client's writer holds, unless a write is on its way already. */
   flush(): void {
+    const { clientEviction } = this.#server;
+    if (clientEviction.active) clientEviction.count(this.#client);
     if (this.#sending !== undefined || this.#closed) return;
     const { reply, feed } = this.#client;
     const chunk = feed === undefined ? reply.take() : feed.take();

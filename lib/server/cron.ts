@@ -3,7 +3,6 @@
  * and the rates that INFO tells. Each round is bounded, since clients wait for it.
  */
 import type { Client } from "./client.ts";
-import { evictClients } from "./client_eviction.ts";
 import type { Server } from "./server.ts";
 
 /** Of each second, as Redis: at most a quarter for expiry. */
@@ -88,7 +87,7 @@ export class Cron {
     this.#rehash();
     this.#watchClients(hz);
     server.countClientBytes();
-    evictClients(server);
+    server.clientEviction.run();
     server.tracking.giveUp();
     server.migration.expire();
     if (startMs - this.#replicatedMs >= REPLICATION_MS) {
@@ -130,6 +129,7 @@ export class Cron {
       }
       server.checkTimeout(value);
       server.limitOutput(value);
+      if (server.clientEviction.active) server.clientEviction.count(value);
     }
   }
 }

@@ -45,6 +45,11 @@ export class Flushes {
     queueMicrotask(this.#write);
   }
 
+  /** Whether clients wait to be sent what is written to them. */
+  get busy(): boolean {
+    return this.#begun;
+  }
+
   close(): void {
     this.#turn.close();
   }

@@ -35,6 +35,7 @@ export interface MemoryReport {
 export function memoryReport(server: Server): MemoryReport {
   const { stats, replication: { stream, replicas: { attached } } } = server;
   const held = stream.heldBytes;
+  server.countClientBytes();
   // Without replicas all of it is backlog.
   const backlog = attached.size > 0 ? stream.countedBytes : held;
   const replicas = held - backlog;

@@ -116,6 +116,7 @@ export class Router {
     if (client.halted || client.pending.length > 0) {
       client.postpone(batch.own());
       server.limitInput(client, batch.overflow);
+      if (server.clientEviction.active) server.clientEviction.count(client);
       return;
     }
     this.#begin();

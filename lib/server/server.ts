@@ -21,6 +21,7 @@ import { Eviction } from "../store/eviction.ts";
 import type { RequestLimits } from "../resp/decoder.ts";
 import { Blocking } from "./blocking.ts";
 import { Client } from "./client.ts";
+import { ClientEviction } from "./client_eviction.ts";
 import { CommandTable } from "./command.ts";
 import { Connection, isLocal } from "./connection.ts";
 import { applyConfig } from "./apply_config.ts";
@@ -87,6 +88,7 @@ export class Server implements AsyncDisposable {
   readonly effects: Effects;
   readonly router: Router;
   readonly flushes = new Flushes();
+  readonly clientEviction = new ClientEviction(this);
   readonly blocking = new Blocking((client) => this.router.resume(client));
   readonly pause: Pause;
   readonly failover = new Failover(this);
@@ -195,28 +197,28 @@ export class Server implements AsyncDisposable {
     return bytes + this.clientBytes + this.replication.stream.countedBytes;
   }
 
-  /** Bytes of replies and commands that wait, of all clients, as they were last counted. */
+  /** Bytes that are kept for all clients, as they were last counted: see {@link Client.keptBytes}. */
   clientBytes = 0;
-  /** The clients for which something waited when last seen, and how much was counted of each. */
-  readonly #laden = new Map<Client, number>();
+  /** The clients to be counted again: for some something waited, others have changed their state. */
+  readonly #laden = new Set<Client>();
 
-  /** More than a little waits for a client: from now on it is counted. */
+  /** More than a little waits for a client, or its state is another: from now on it is counted. */
   noteWaiting(client: Client): void {
-    if (!this.#laden.has(client)) this.#laden.set(client, 0);
+    this.#laden.add(client);
   }
 
   countClientBytes(): void {
-    for (const client of this.#laden.keys()) this.countBytesOf(client);
+    for (const client of this.#laden) this.countBytesOf(client);
   }
 
   /** Counts one of the clients anew, whose bytes wait no more. */
   countBytesOf(client: Client): void {
-    const counted = this.#laden.get(client);
-    if (counted === undefined) return;
-    const bytes = client.waitingBytes;
-    this.clientBytes += bytes - counted;
-    if (bytes === 0) this.#laden.delete(client);
-    else this.#laden.set(client, bytes);
+    if (!this.#laden.has(client)) return;
+    const bytes = client.keptBytes;
+    this.clientBytes += bytes - client.countedBytes;
+    client.countedBytes = bytes;
+    // A state stays as it is until it is told of again.
+    if (bytes === client.stateBytes) this.#laden.delete(client);
   }
 
   setGate(bit: number, on: boolean): void {
@@ -324,8 +326,10 @@ export class Server implements AsyncDisposable {
     // What it alone had yet to get of the stream.
     if (client.feed !== undefined) this.replication.replicas.trim();
     client.reply.clear();
-    this.clientBytes -= this.#laden.get(client) ?? 0;
+    this.clientBytes -= client.countedBytes;
+    client.countedBytes = 0;
     this.#laden.delete(client);
+    this.clientEviction.forget(client);
     this.clients.delete(client.id);
   }
 
@@ -381,6 +385,7 @@ export class Server implements AsyncDisposable {
     this.failover.close();
     this.shutdown.close();
     this.flushes.close();
+    this.clientEviction.close();
     const listenersClosed = this.listeners.close();
     for (const client of this.clients.values()) client.close();
     Promise.all([listenersClosed, this.persistence.close(), link?.ended])

@@ -22,6 +22,9 @@ import type { Command } from "./command.ts";
 const WHO = 1;
 const KEY_OFFSET = 8;
 
+/** What a prefix takes beside its bytes, rounded. */
+const PREFIX_BYTES = 128;
+
 /** Keys given up at a time while there are more than `tracking-table-max-keys`. */
 const KEYS_PER_EFFORT = 100;
 
@@ -39,6 +42,8 @@ export interface Tracking {
   caching: boolean;
   /** In BCAST mode, the prefixes as Latin-1. */
   readonly prefixes: Set<string>;
+  /** Bytes that these take, about. */
+  prefixBytes: number;
 }
 
 /** Who wants to know of keys with a prefix, and which of those have changed in this batch, by whom. */
@@ -101,7 +106,8 @@ export class TrackingTable {
     if (client.tracking === undefined) this.clientCount++;
     const known = client.tracking?.prefixes ?? new Set();
     const tracking = { mode, noLoop, redirect, redirectBroken: false, prefixes: known };
-    client.setTracking({ ...tracking, caching: client.tracking?.caching ?? false });
+    const { caching = false, prefixBytes = 0 } = client.tracking ?? {};
+    client.setTracking({ ...tracking, caching, prefixBytes });
     if (mode !== "broadcast") return;
     for (const prefix of prefixes.length > 0 ? prefixes : [""]) this.#join(client, prefix);
     this.active = true;
@@ -199,8 +205,11 @@ export class TrackingTable {
       const prefixes = [...this.#prefixes, [text, prefix] as const];
       this.#prefixes = new Map(prefixes.sort(([a], [b]) => a < b ? -1 : 1));
     }
+    const tracking = client.tracking!;
+    if (tracking.prefixes.has(text)) return;
     prefix.clients.add(client);
-    client.tracking!.prefixes.add(text);
+    tracking.prefixes.add(text);
+    tracking.prefixBytes += PREFIX_BYTES + text.length;
   }
 
   #noteForPrefixes(by: Client | undefined, buf: Uint8Array, off: number, len: number): void {

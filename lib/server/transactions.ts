@@ -11,20 +11,30 @@ import { latin1, latin1Bytes } from "../bytes/text.ts";
 import type { Client } from "./client.ts";
 import type { Command } from "./command.ts";
 
+/** What a queued command and a watched key take beside their bytes, for the client alone; rounded. */
+const QUEUED_BYTES = 256;
+const WATCHED_BYTES = 128;
+
 /** What MULTI collects until EXEC. */
 export class Transaction {
   readonly commands: { readonly command: Command; readonly args: Args }[] = [];
   /** A command was refused when it was queued: EXEC answers EXECABORT. */
   refused = false;
+  /** Bytes of arguments and their places: what `client-query-buffer-limit` limits, as in Redis. */
   bytes = 0;
   /** The flags of all its commands, and those that some of them lack. */
   flags = 0;
   lacks = 0;
 
+  /** Bytes that all of it takes, about. */
+  get memory(): number {
+    return this.bytes + QUEUED_BYTES * this.commands.length;
+  }
+
   queue(command: Command, args: Args): void {
     const own = args.own();
     this.commands.push({ command, args: own });
-    this.bytes += own.buf.length;
+    this.bytes += own.buf.length + own.spans.byteLength;
     this.flags |= command.flags;
     this.lacks |= ~command.flags;
   }
@@ -45,6 +55,7 @@ export class Watches {
     if (client.watched.has(key)) return;
     const entry = client.db.map.find(buf, off, len);
     client.watched.set(key, { expired: entry !== 0 && client.db.isExpired(entry) });
+    client.watchedBytes += WATCHED_BYTES + len;
     let watchers = this.#watchers.get(key);
     if (watchers === undefined) this.#watchers.set(key, watchers = new Set());
     watchers.add(client);
@@ -60,6 +71,8 @@ export class Watches {
       if (watchers?.size === 0) this.#watchers.delete(key);
     }
     client.watched = undefined;
+    client.watchedBytes = 0;
+    client.server.noteWaiting(client);
   }
 
   /** A key has changed. */
