@@ -40,6 +40,7 @@ export class Failover {
   start({ target, timeoutMs, force }: FailoverOptions): void {
     this.#target = target;
     this.#force = force;
+    this.#server.log.notice(`FAILOVER requested to ${targetName(target)}.`);
     this.#endMs = timeoutMs === undefined ? Infinity : performance.now() + timeoutMs;
     this.state = "waiting-for-sync";
     this.#server.pause.hold();
@@ -48,8 +49,7 @@ export class Failover {
 
   /** Gives up, and is a primary as before. */
   abort(reason: string): void {
-    const where = this.#target === undefined ? "" : ` to ${address(this.#target)}`;
-    this.#server.log.notice(`Aborting failover${where} while in '${this.state}': ${reason}`);
+    this.#server.log.notice(`FAILOVER to ${targetName(this.#target)} aborted: ${reason}`);
     const wasReplica = this.state === "failover-in-progress";
     if (wasReplica) becomePrimary(this.#server);
     this.#end();
@@ -65,7 +65,7 @@ export class Failover {
     time.refresh();
     if (performance.now() >= this.#endMs) {
       if (!this.#force) return this.abort("Replica never caught up before timeout");
-      log.notice(`Failover to ${address(this.#target!)} time out exceeded, failing over.`);
+      log.notice(`FAILOVER to ${targetName(this.#target)} time out exceeded, failing over.`);
       return this.#hand(this.#target!);
     }
     for (const replica of replication.replicas.attached) {
@@ -73,7 +73,7 @@ export class Failover {
       const isTarget = this.#target === undefined ||
         (this.#target.host === host && this.#target.port === port);
       if (!isTarget || ackOffset !== replication.stream.offset) continue;
-      log.notice(`Failover target ${address({ host, port })} is synced, failing over.`);
+      log.notice(`Failover target ${targetName({ host, port })} is synced, failing over.`);
       return this.#hand({ host, port });
     }
   }
@@ -98,6 +98,6 @@ export class Failover {
   }
 }
 
-function address({ host, port }: HostPort): string {
-  return `${host}:${port}`;
+function targetName(target: HostPort | undefined): string {
+  return target === undefined ? "any replica" : `${target.host}:${target.port}`;
 }
