@@ -302,6 +302,26 @@ for (
   });
 }
 
+Deno.test("few data from a file take the place of the old ones without a client that is told to wait", async () => {
+  await using linked = await link();
+  const { primary, client } = linked;
+  const first = await synchronized(primary, 0);
+  const set = stream(["SET", "old", "data"]);
+  await first.say(set);
+  await first.hearAckOf(set.length);
+  first.close();
+  for (let round = 0; round < 20; round++) {
+    await client.send("CONFIG", "SET", "replica-read-only", "no");
+    await client.send("SET", "old", "data");
+    const finish = await beginSync(primary, "b".repeat(40));
+    const finished = finish();
+    const answers = new Set<string>();
+    do answers.add(await client.ask("GET", "old")); while (!answers.has("nil$"));
+    assertEquals([...answers].filter((answer) => answer !== "nil$" && answer !== '"data"'), []);
+    (await finished).close();
+  }
+});
+
 Deno.test("an empty replica may load what comes as it comes", async () => {
   await using linked = await link({ "repl-diskless-load": "on-empty-db" });
   const { primary, client, log } = linked;

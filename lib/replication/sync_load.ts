@@ -106,8 +106,8 @@ export class SyncLoad {
   }
 
   async #loadFile(path: string): Promise<RdbLoader> {
-    using file = await Deno.open(path);
-    const { size } = await file.stat();
+    using file = Deno.openSync(path);
+    const { size } = file.statSync();
     const loader = this.#loader(this.#server.dbs, size);
     try {
       await loadFile(file, loader, this.#pace(), this.#signal, (bytes) => {
