@@ -592,3 +592,14 @@ redisTest("replicas that come and go at any moment leave the others their data",
     assertEquals(count(primary.log, "Internal error"), 0);
   });
 });
+
+Deno.test("a small backlog takes little more memory than it says", async () => {
+  const backlogBytes = 16 * 1024;
+  await using primary = await startPrimary({ "repl-backlog-size": String(backlogBytes) });
+  const { client } = primary;
+  using _replica = await RawReplica.attach(primary.port);
+  for (let i = 0; i < 30; i++) await client.send("SET", "k", "x".repeat(50_000));
+  await client.send("CLIENT", "KILL", "TYPE", "replica");
+  const held = await field(client, "memory", "mem_total_replication_buffers");
+  assert(held >= backlogBytes && held <= 2 * backlogBytes, String(held));
+});

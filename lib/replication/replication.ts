@@ -62,8 +62,8 @@ export class Replication {
   /** Lets the stream be kept from here on. */
   createBacklog(): void {
     this.hasBacklog = true;
-    this.stream.restart(this.stream.offset);
     this.stream.backlogBytes = this.#server.config.values["repl-backlog-size"];
+    this.stream.restart(this.stream.offset);
     this.propagation.active = !this.isReplica;
     this.propagation.forgetSelected();
   }

@@ -11,7 +11,9 @@
  */
 import { copyBytes } from "../bytes/arena.ts";
 
-const CHUNK_BYTES = 64 * 1024;
+/** Of a chunk: a sixteenth of the backlog, within these, so that little is kept beyond it. */
+const MIN_CHUNK_BYTES = 16 * 1024;
+const MAX_CHUNK_BYTES = 64 * 1024;
 
 export class ReplicationStream {
   /** The position behind the last byte: Redis's master_repl_offset. */
@@ -26,7 +28,8 @@ export class ReplicationStream {
   readonly #chunks: Uint8Array[] = [];
   /** The last chunk, and how much of it is used; full where there is none. */
   #last: Uint8Array = NO_BYTES;
-  #used = CHUNK_BYTES;
+  #used = MAX_CHUNK_BYTES;
+  #chunkBytes = MAX_CHUNK_BYTES;
 
   /** The first position from which on all bytes are there. */
   get start(): number {
@@ -35,7 +38,7 @@ export class ReplicationStream {
 
   /** Bytes of memory that it takes. */
   get heldBytes(): number {
-    return this.#chunks.length * CHUNK_BYTES;
+    return this.#chunks.length * this.#chunkBytes;
   }
 
   /** Those of them that `maxmemory` counts: what slow replicas make it hold is not the data's fault. */
@@ -48,20 +51,23 @@ export class ReplicationStream {
     return position >= this.#start && position <= this.offset;
   }
 
-  /** Forgets all bytes and goes on at a position. */
+  /** Forgets all bytes and goes on at a position, with chunks that suit the backlog. */
   restart(offset: number): void {
     this.#chunks.length = 0;
-    this.#used = CHUNK_BYTES;
+    const wanted = Math.floor(this.backlogBytes / 16);
+    this.#chunkBytes = Math.min(MAX_CHUNK_BYTES, Math.max(MIN_CHUNK_BYTES, wanted));
+    this.#used = this.#chunkBytes;
     this.offset = this.#base = this.#start = offset;
   }
 
   append(src: Uint8Array, off = 0, len = src.length - off): void {
+    const chunkBytes = this.#chunkBytes;
     while (len > 0) {
-      if (this.#used === CHUNK_BYTES) {
-        this.#chunks.push(this.#last = new Uint8Array(CHUNK_BYTES));
+      if (this.#used === chunkBytes) {
+        this.#chunks.push(this.#last = new Uint8Array(chunkBytes));
         this.#used = 0;
       }
-      const count = Math.min(len, CHUNK_BYTES - this.#used);
+      const count = Math.min(len, chunkBytes - this.#used);
       copyBytes(src, off, this.#last, this.#used, count);
       this.#used += count;
       this.offset += count;
@@ -73,10 +79,11 @@ export class ReplicationStream {
   /** Bytes from a position that is held on: some of them, or none if it is the end. */
   view(position: number): Uint8Array {
     if (position === this.offset) return NO_BYTES;
+    const chunkBytes = this.#chunkBytes;
     const from = position - this.#base;
-    const number = Math.floor(from / CHUNK_BYTES);
-    const end = Math.min(CHUNK_BYTES, this.offset - this.#base - number * CHUNK_BYTES);
-    return this.#chunks[number]!.subarray(from % CHUNK_BYTES, end);
+    const number = Math.floor(from / chunkBytes);
+    const end = Math.min(chunkBytes, this.offset - this.#base - number * chunkBytes);
+    return this.#chunks[number]!.subarray(from % chunkBytes, end);
   }
 
   /** Gives up what lies before the backlog and before `needed`, the least position of a replica. */
@@ -84,10 +91,10 @@ export class ReplicationStream {
     const from = Math.min(needed, Math.max(this.#start, this.offset - this.backlogBytes));
     if (from <= this.#start) return;
     this.#start = from;
-    const whole = Math.floor((from - this.#base) / CHUNK_BYTES);
+    const whole = Math.floor((from - this.#base) / this.#chunkBytes);
     if (whole === 0) return;
     this.#chunks.splice(0, whole);
-    this.#base += whole * CHUNK_BYTES;
+    this.#base += whole * this.#chunkBytes;
   }
 }
 
