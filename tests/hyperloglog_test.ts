@@ -1,10 +1,11 @@
 import { assert, assertEquals } from "@std/assert";
 import { latin1Bytes } from "../lib/bytes/text.ts";
 import { murmur, murmurHash64 } from "../lib/bytes/murmur.ts";
+import { serve } from "../lib/mod.ts";
 import { type Command, compare, startPair, type Step } from "./support/differential.ts";
 import { compareEffects } from "./support/effects.ts";
 import { type Rng, seeded } from "./support/rng.ts";
-import type { Reply } from "./support/resp_client.ts";
+import { type Reply, RespClient } from "./support/resp_client.ts";
 import { redisTest } from "./support/skip.ts";
 
 /** The key's bytes, how they are kept, and what they say. */
@@ -310,3 +311,22 @@ function number(reply: Reply): number {
   if (reply.type !== "integer") throw new TypeError("Not an integer");
   return Number(reply.value);
 }
+
+Deno.test("a damaged HyperLogLog harms no key beside it", async () => {
+  await using server = await serve({ port: 0 });
+  using client = await RespClient.connect(server.port);
+  // A run of two bytes of which the second is missing, in values of every length that fill their block.
+  for (let runs = 0; runs < 64; runs++) {
+    const damaged = `HYLL\x01${"\0".repeat(10)}\x80${"\x80".repeat(runs)}\x7f`;
+    const keys = ["h1", "h2", "h3"];
+    for (const key of keys) {
+      await client.send("SET", key, latin1Bytes(damaged));
+      // No longer part of the key's entry.
+      await client.send("APPEND", key, "");
+    }
+    for (const key of keys) await client.send("PFADD", key, "a", "b", "c");
+    assertEquals(await client.ask("EXISTS", ...keys), ":3");
+    assertEquals(await client.ask("DBSIZE"), ":3");
+    assertEquals(await client.ask("DEL", ...keys), ":3");
+  }
+});

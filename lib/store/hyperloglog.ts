@@ -189,6 +189,7 @@ export class HyperLogLog {
     for (;;) {
       if (at >= end) throw CORRUPTED_HYPERLOGLOG;
       readRun(buf, at, end);
+      if (at + run.bytes > end) throw CORRUPTED_HYPERLOGLOG;
       if (index < first + run.length) break;
       first += run.length;
       before = at;
