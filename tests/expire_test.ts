@@ -277,3 +277,27 @@ Deno.test("active expiry removes nothing while it is off, or on a replica", () =
   expiry.run(store.dbs, 25);
   assert(!store.has(0, "k"));
 });
+
+Deno.test("an expired key that is written anew is there once, on a writable replica and while clients pause", async () => {
+  for (const isReplica of [true, false]) {
+    let nowMs = 1_700_000_000_000;
+    await using server = await serve({
+      port: 0,
+      clock: () => nowMs,
+      "replica-read-only": "no",
+      "enable-debug-command": "yes",
+    });
+    using client = await RespClient.connect(server.port);
+    await client.send("DEBUG", "SET-ACTIVE-EXPIRE", 0);
+    for (const key of ["k", "key:0"]) await client.send("SET", key, "old", "PX", 100);
+    if (isReplica) await client.send("REPLICAOF", "127.0.0.1", 1);
+    nowMs += 1000;
+    await client.send("MULTI");
+    if (!isReplica) await client.send("CLIENT", "PAUSE", 100_000, "WRITE");
+    await client.send("SET", "k", "new");
+    await client.send("DEBUG", "POPULATE", 1);
+    await client.send("EXEC");
+    assertEquals(await client.ask("GET", "k"), `"new"`);
+    assertEquals(await client.ask("DBSIZE"), ":2");
+  }
+});

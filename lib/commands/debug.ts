@@ -345,7 +345,8 @@ function populate({ db, reply, server }: Client, args: Args): void {
   const size = args.count > 4 ? positiveArg(args, 4) : 0;
   for (let i = 0; i < count; i++) {
     const key = latin1Bytes(`${prefix}:${i}`);
-    if (db.find(key, 0, key.length) !== 0) continue;
+    // Expired or not: a look-up might only hide it.
+    if (db.map.find(key, 0, key.length) !== 0) continue;
     let value = latin1Bytes(`value:${i}`);
     if (size > 0) {
       const sized = new Uint8Array(size);

@@ -411,10 +411,12 @@ export class Server implements AsyncDisposable {
   #expiredOnReplica(): ExpiredOnReplica {
     const { current } = this;
     if (current?.isPrimary) return "alive";
-    // A primary whose clients are paused keeps them, too.
-    const writable = this.replication.isReplica && !this.config.values["replica-read-only"];
-    const writes = ((current?.lastCommand?.flags ?? 0) & FLAGS.write) !== 0;
-    return writable && writes ? "removed" : "hidden";
+    // A primary whose clients are paused keeps them, too; but what writes nevertheless (a transaction
+    // that itself pauses them) must find no key in its way.
+    const command = current?.lastCommand;
+    const flags = command?.executesQueue ? current?.transaction?.flags : command?.flags;
+    const readOnly = this.replication.isReplica && this.config.values["replica-read-only"];
+    return !readOnly && ((flags ?? 0) & FLAGS.write) !== 0 ? "removed" : "hidden";
   }
 
   #welcome(conn: Deno.Conn): void {
