@@ -221,3 +221,20 @@ redisTest("ZRANGESTORE stores what Redis stores", () =>
     ["ZRANGE", "to", "0", "-1", "WITHSCORES"],
     ["ZRANGESTORE", "to", "z", "0"],
   ]));
+
+redisTest("ZDIFF takes off what Redis takes off, of few sets and of many", async () => {
+  await using pair = await startPair();
+  const members = Array.from({ length: 300 }, (_, i) => [String(i % 7), `m${i}`]).flat();
+  const others = Array.from({ length: 40 }, (_, i) => `o${i}`);
+  await compare(pair, [
+    ["ZADD", "first", ...members],
+    ...others.map((name, i) => ["ZADD", name, "1", `m${7 * i}`, "2", `m${7 * i + 3}`, "3", "none"]),
+    ...[1, 2, others.length].flatMap((count) => [
+      ["ZDIFF", count + 2, "first", "missing", ...others.slice(0, count), "WITHSCORES"],
+      ["ZDIFFSTORE", "to", count + 1, "first", ...others.slice(0, count)],
+      ["ZRANGE", "to", "0", "-1", "WITHSCORES"],
+    ]),
+    ["ZDIFFSTORE", "first", 3, "first", "first", "o1"],
+    ["EXISTS", "first"],
+  ]);
+});

@@ -311,13 +311,23 @@ function intersect(db: Database, { sources, aggregate }: Combination): LargeZset
   return result;
 }
 
+/** Looks each member up in all the others, or takes theirs away from a copy: what is less, as SDIFF does. */
 function subtract(db: Database, { sources }: Combination): LargeZset {
   const result = new LargeZset(db.arena);
   const [first, ...others] = sources;
+  const lookUps = first!.length * sources.length / 2;
+  const removals = sources.reduce((all, { length }) => all + length, 0);
+  const looksUp = lookUps <= removals;
   first!.walk((buf, off, len, score) => {
-    if (others.every((other) => Number.isNaN(other.score(buf, off, len)))) {
-      result.addUnordered(buf, off, len, score);
-    }
+    if (looksUp && others.some((other) => !Number.isNaN(other.score(buf, off, len)))) return;
+    result.addUnordered(buf, off, len, score);
   });
+  if (looksUp) return result;
+  for (const other of others) {
+    other.walk((buf, off, len) => {
+      const found = result.find(buf, off, len);
+      if (found !== 0) result.forget(found);
+    });
+  }
   return result;
 }
