@@ -3,7 +3,7 @@ import { assertEquals } from "@std/assert";
 import { Redis } from "ioredis";
 import { serve } from "../lib/mod.ts";
 import { eventually } from "./support/eventually.ts";
-import { RespClient, show } from "./support/resp_client.ts";
+import { encodeCommand, RespClient, show } from "./support/resp_client.ts";
 
 /** A server, and as many connections to it. */
 async function start(
@@ -329,4 +329,13 @@ Deno.test("a work queue loses no entry and does none twice when a consumer dies"
   assertEquals(new Set(done.values()), new Set([1]));
   assertEquals(await producer.xpending("jobs", "workers"), [0, null, null, null]);
   await Promise.all([producer.quit(), rescuer.quit()]);
+});
+
+Deno.test("XREAD BLOCK waits for very many streams", async () => {
+  await using test = await start(1);
+  const [client] = test.clients as [RespClient];
+  const names = Array.from({ length: 150_000 }, (_, i) => `s${i}`);
+  const ids = names.map(() => "$");
+  await client.write(encodeCommand(["XREAD", "BLOCK", "1", "STREAMS", ...names, ...ids]));
+  assertEquals(await shown(client), "nil*");
 });

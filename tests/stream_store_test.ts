@@ -219,3 +219,14 @@ Deno.test("a stream of many blocks is walked, counted, trimmed and freed", () =>
     copy.free();
     assertEquals(arena.usedBytes, 0);
   }));
+
+Deno.test("a group that has lost very many consumers is copied", () => {
+  const group = new Group(latin1Bytes("g"), new Arena(), MIN_ID, 0);
+  const names = Array.from({ length: 200_000 }, (_, i) => latin1Bytes(String(1e6 + i)));
+  for (const name of names) group.addConsumer(name, 0);
+  for (const consumer of group.consumers.items.toReversed()) group.removeConsumer(consumer);
+  const copy = group.copy(new Arena());
+  assertEquals(copy.consumers.items.length, 0);
+  copy.addConsumer(names[0]!, 0);
+  assertEquals(copy.consumers.items.length, 1);
+});

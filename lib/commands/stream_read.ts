@@ -404,5 +404,5 @@ function withoutDollar(client: Client, args: Args): Args {
       parts.push(latin1(idText, 0, length));
     }
   }
-  return Args.of(...parts);
+  return Args.from(parts);
 }

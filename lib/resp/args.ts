@@ -94,6 +94,11 @@ export class Args {
 
   /** Arguments made of strings (Latin-1) and byte arrays: for commands that the server gives itself. */
   static of(...parts: readonly (string | Uint8Array)[]): Args {
+    return Args.from(parts);
+  }
+
+  /** {@link Args.of} for any number of them. */
+  static from(parts: readonly (string | Uint8Array)[]): Args {
     const arrays = parts.map((part) => typeof part === "string" ? latin1Bytes(part) : part);
     const buf = new Uint8Array(arrays.reduce((sum, array) => sum + array.length, 0));
     const spans = new Int32Array(2 * arrays.length);

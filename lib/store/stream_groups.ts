@@ -251,7 +251,7 @@ export class Group {
       copy.#bySlot[other.slot] = other;
       copy.consumers.add(other);
     }
-    copy.#freeSlots.push(...this.#freeSlots);
+    for (const slot of this.#freeSlots) copy.#freeSlots.push(slot);
     copy.pending.copyFrom(this.pending);
     return copy;
   }
