@@ -2,7 +2,8 @@
 import { assert, assertEquals } from "@std/assert";
 import { serve } from "../lib/mod.ts";
 import { compare, type Comparison, sameShape, startPair, within } from "./support/differential.ts";
-import { type Reply, RespClient } from "./support/resp_client.ts";
+import { eventually } from "./support/eventually.ts";
+import { type Reply, RespClient, show } from "./support/resp_client.ts";
 import { redisTest } from "./support/skip.ts";
 
 /** HELP's lines that name a subcommand: the words are our own. */
@@ -229,4 +230,38 @@ Deno.test("MEMORY DOCTOR finds a peak that has passed", async () => {
   await client.send("INFO", "memory");
   await client.send("SET", "b", "");
   assert((await doctor()).includes("Peak memory: 30."));
+});
+
+Deno.test("what a list's nodes and expiring keys took at their peak is given back", async () => {
+  await using server = await serve({ port: 0, "list-max-listpack-size": 1 });
+  using client = await RespClient.connect(server.port);
+  const usage = async (...command: readonly (string | number)[]) => {
+    const reply = await client.send(...command);
+    assert(reply.type === "integer");
+    return Number(reply.value);
+  };
+  const overhead = async () => {
+    const reply = await client.send("MEMORY", "STATS");
+    assert(reply.type === "array");
+    const at = reply.items.findIndex((item) => "text" in item && item.text === "db.0");
+    return show(reply.items[at + 1]!);
+  };
+  const words = Array.from({ length: 2000 }, (_, i) => `element ${i}`);
+  await client.send("RPUSH", "few", ...words.slice(0, 3));
+  await client.send("RPUSH", "list", ...words);
+  await client.send("LTRIM", "list", 0, 2);
+  assertEquals(await client.ask("LRANGE", "list", 0, -1), await client.ask("LRANGE", "few", 0, -1));
+  assert(await usage("MEMORY", "USAGE", "list") < 4 * await usage("MEMORY", "USAGE", "few"));
+
+  await client.send("SET", "lasting", "v", "EX", 1000);
+  const before = await overhead();
+  for (const word of words) await client.post("SET", word, "v", "EX", 1000);
+  for (const _ of words) await client.read();
+  assert(await overhead() !== before);
+  await client.send("DEL", ...words);
+  // The index shrinks with what is done to it.
+  await eventually(async () => {
+    await client.send("GET", "lasting");
+    return await overhead() === before;
+  });
 });

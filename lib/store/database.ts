@@ -56,6 +56,9 @@ const ENCODING_SHIFT = 4;
 const ENCODING_MASK = 0xf;
 const ACCESS_SHIFT = 8;
 
+/** The volatile list has room for so many at least. */
+const MIN_VOLATILE = 16;
+
 const TWO_32 = 2 ** 32;
 
 /** What `expiryMs` is for a key that does not expire. */
@@ -115,7 +118,7 @@ export class Database {
     this.map = new ByteMap(this.arena, KEY_OFFSET);
     this.objects = [];
     this.#freeObjects = [];
-    this.volatile = new Int32Array(16);
+    this.volatile = new Int32Array(MIN_VOLATILE);
     this.volatileCount = 0;
     this.expiryCursor = 0;
     this.averageTtlMs = 0;
@@ -554,12 +557,7 @@ export class Database {
   #enlist(entry: number, expiryMs: number): void {
     const words = this.arena.words(entry);
     words[this.arena.wordOf(entry) + META]! |= VOLATILE_BIT;
-    if (this.volatileCount === this.volatile.length) {
-      const grown = new Int32Array(2 * this.volatile.length);
-      grown.set(this.volatile);
-      releaseArray(this.volatile);
-      this.volatile = grown;
-    }
+    if (this.volatileCount === this.volatile.length) this.#resizeVolatile(2 * this.volatileCount);
     this.volatile[this.volatileCount++] = entry;
     const at = this.#expiryWord(entry);
     words[at] = expiryMs | 0;
@@ -573,6 +571,17 @@ export class Database {
     const last = this.volatile[--this.volatileCount]!;
     this.volatile[place - 1] = last;
     this.arena.words(last)[this.#expiryWord(last) + 2] = place;
+    const { length } = this.volatile;
+    if (length > MIN_VOLATILE && this.volatileCount < length >> 2) {
+      this.#resizeVolatile(length >> 1);
+    }
+  }
+
+  #resizeVolatile(length: number): void {
+    const resized = new Int32Array(length);
+    resized.set(this.volatile.subarray(0, this.volatileCount));
+    releaseArray(this.volatile);
+    this.volatile = resized;
   }
 
   /** What a look-up may see of an entry: an expired one is removed, but maybe not on a replica. */

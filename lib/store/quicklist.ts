@@ -35,6 +35,8 @@ const PLAIN = 3;
 const NEXT = 4;
 const PREVIOUS = 5;
 const NODE_WORDS = 6;
+/** A table of so many words does not shrink. */
+const SMALL_TABLE = 64 * NODE_WORDS;
 /** No node: the table's first words are not used. */
 export const NO_NODE = 0;
 
@@ -234,6 +236,7 @@ export class Quicklist implements StoredObject {
       node = next;
       place = 0;
     }
+    this.#shrinkTable();
   }
 
   /** Removes up to `limit` elements that are these bytes, from either end on; returns how many. */
@@ -263,6 +266,7 @@ export class Quicklist implements StoredObject {
       }
       node = after;
     }
+    this.#shrinkTable();
     return removed;
   }
 
@@ -399,6 +403,29 @@ export class Quicklist implements StoredObject {
     table[node + COUNT] = count;
     table[node + PLAIN] = plain;
     return node;
+  }
+
+  /** Gives back most of a table of which hardly anything is left; nodes get other numbers. */
+  #shrinkTable(): void {
+    const old = this.#table;
+    const used = (this.nodes + 1) * NODE_WORDS;
+    if (old.length <= SMALL_TABLE || old.length < 4 * used) return;
+    const table = new Int32Array(2 * used);
+    let to = NODE_WORDS;
+    for (let node = this.head; node !== NO_NODE; node = old[node + NEXT]!) {
+      table.set(old.subarray(node, node + NEXT), to);
+      table[to + PREVIOUS] = to - NODE_WORDS;
+      to += NODE_WORDS;
+      table[to - NODE_WORDS + NEXT] = to;
+    }
+    this.head = NODE_WORDS;
+    this.tail = to - NODE_WORDS;
+    table[this.tail + NEXT] = NO_NODE;
+    this.#fresh = used;
+    this.#free = NO_NODE;
+    this.#arena.besideBytes += table.byteLength - old.byteLength;
+    releaseArray(old);
+    this.#table = table;
   }
 
   /** Puts a node after another, or before the head (NO_NODE). */
