@@ -69,6 +69,15 @@ redisTest("GEOADD, GEOPOS, GEODIST and GEOHASH answer as Redis does", () =>
     ["GEOHASH", "scores", "a", "b", "c", "d"],
   ]));
 
+redisTest("scores that no position has mean what they mean to Redis", () =>
+  same([
+    ["ZADD", "g", "inf", "a", "-inf", "b", "-1e300", "c", "-1", "d", "9007199254740993", "e"],
+    ["ZADD", "g", "1e15", "f", "9.3e18", "g", "-9.2e18", "h", "1.5", "i"],
+    ["GEOPOS", "g", ..."abcdefghi"],
+    ...[..."bcdefghi"].map((member) => ["GEODIST", "g", "a", member]),
+    ["GEOHASH", "g", ..."abcdefghi"],
+  ]));
+
 redisTest("GEOADD refuses what Redis refuses", () =>
   same([
     ["SET", "s", "x"],

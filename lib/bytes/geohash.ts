@@ -54,9 +54,12 @@ export function encodePosition({ longitude, latitude }: Position): number {
   return firstScore(cellAt(longitude, latitude, MAX_STEP, MAX_LATITUDE));
 }
 
-/** The middle of the cell that a score means; any double means one. */
+/**
+ * The middle of the cell that a score means; any double means one: what is beyond 64 bits becomes what
+ * the conversion to uint64_t of a C program on x86-64 makes of it.
+ */
 export function decodePosition(score: number): Position {
-  const whole = Math.trunc(score);
+  const whole = score >= 2 ** 64 ? 0 : Math.trunc(Math.max(score, -(2 ** 63)));
   const low = whole >>> 0;
   const high = Math.floor(whole / TWO_32) >>> 0;
   const y = gather(low) + gather(high) * 0x10000;
