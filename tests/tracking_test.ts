@@ -192,6 +192,47 @@ redisTest("CLIENT TRACKING BCAST tells of all keys with its prefixes", async () 
   ]);
 });
 
+redisTest("CLIENT TRACKING names prefixes that overlap, and tells of them in order", async () => {
+  await seeded(async (rng) => {
+    const word = () => Array.from({ length: rng.int(1, 5) }, () => rng.pick(["a", "b"])).join("");
+    await using pair = await startPair({ protocol: 3 });
+    using writer = await pair.connect();
+    for (let round = 0; round < 100; round++) {
+      // Where it is not the first of a command that overlaps with another, Redis goes on after its error.
+      const options = Array.from({ length: rng.int(1, 2) }, () => ["PREFIX", word()]).flat();
+      if (rng.oneIn(10)) await compare(pair, [["CLIENT", "TRACKING", "OFF"]]);
+      await compare(pair, [
+        ["CLIENT", "TRACKING", "ON", "BCAST", ...options],
+        ["CLIENT", "TRACKINGINFO"],
+      ]);
+      await compare(writer, [["MSET", `${word()}b`, "1", `${word()}a`, "1", `${word()}c`, "1"]]);
+    }
+    await compare(pair, [["PING"]]);
+    assertEquals(pair.redino.pushes.map(show), pair.redis.pushes.map(show));
+    assert(pair.redino.pushes.length > 20);
+  });
+});
+
+Deno.test("CLIENT TRACKING takes tens of thousands of prefixes, and finds those that overlap", async () => {
+  await using server = await serve({ port: 0 });
+  using client = await RespClient.connect(server.port);
+  const words = ["CLIENT", "TRACKING", "ON", "BCAST"];
+  for (let i = 0; i < 30_000; i++) words.push("PREFIX", `${i * 7919 % 30_000}:`);
+  const command = (words: readonly string[]) =>
+    `*${words.length}\r\n${words.map((word) => `$${word.length}\r\n${word}\r\n`).join("")}`;
+  await client.write(command([...words, "PREFIX", "15838:x"]));
+  assertEquals(
+    show(await client.read()),
+    "-ERR Prefix '15838:' overlaps with another provided prefix '15838:x'. Prefixes for a single client must not overlap.",
+  );
+  await client.write(command(words));
+  assertEquals(show(await client.read()), "+OK");
+  assertEquals(
+    await client.ask("CLIENT", "TRACKING", "ON", "BCAST", "PREFIX", "x", "PREFIX", "15838:x"),
+    "-ERR Prefix '15838:x' overlaps with an existing prefix '15838:'. Prefixes for a single client must not overlap.",
+  );
+});
+
 redisTest("CLIENT TRACKING REDIRECT tells another connection", async () => {
   await compareConversation({ a: 2, b: 2, c: 2, d: 3 }, [
     ["a", "CLIENT", "TRACKING", "ON", "REDIRECT", "<c>"],

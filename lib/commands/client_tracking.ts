@@ -119,20 +119,25 @@ function tracking(client: Client, args: Args): void {
   reply.ok();
 }
 
-/** Throws where a prefix begins with another one of the client. */
+/**
+ * Throws for the first prefix that begins with another one, or another one with it, told with the first
+ * that does. In the order of their bytes, those that overlap follow the shortest of them.
+ */
 function checkPrefixes(client: Client, prefixes: readonly string[]): void {
-  for (const [i, prefix] of prefixes.entries()) {
-    for (const existing of [...client.tracking?.prefixes ?? []].sort()) {
-      if (overlap(prefix, existing)) throw overlapError(prefix, "an existing", existing);
-    }
-    for (const other of prefixes.slice(i + 1)) {
-      if (overlap(prefix, other)) throw overlapError(prefix, "another provided", other);
-    }
+  const existing = [...client.tracking?.prefixes ?? []];
+  const overlapping = new Set<string>();
+  let shortest: string | undefined;
+  for (const text of [...existing, ...prefixes].sort()) {
+    if (shortest === undefined || !text.startsWith(shortest)) shortest = text;
+    else overlapping.add(shortest).add(text);
   }
-}
-
-function overlap(a: string, b: string): boolean {
-  return a.startsWith(b) || b.startsWith(a);
+  const at = prefixes.findIndex((prefix) => overlapping.has(prefix));
+  if (at < 0) return;
+  const prefix = prefixes[at]!;
+  const overlaps = (other: string) => other.startsWith(prefix) || prefix.startsWith(other);
+  const known = existing.find(overlaps);
+  if (known !== undefined) throw overlapError(prefix, "an existing", known);
+  throw overlapError(prefix, "another provided", prefixes.slice(at + 1).find(overlaps)!);
 }
 
 function overlapError(prefix: string, which: string, other: string): ReplyError {
@@ -174,7 +179,6 @@ function trackingInfo(client: Client): void {
   reply.bulkText("redirect");
   reply.integer(tracking?.redirect ?? -1);
   reply.bulkText("prefixes");
-  const prefixes = [...tracking?.prefixes ?? []].sort();
-  reply.array(prefixes.length);
-  for (const prefix of prefixes) reply.bulkText(prefix);
+  reply.array(tracking?.prefixes.size ?? 0);
+  for (const prefix of tracking?.prefixes ?? []) reply.bulkText(prefix);
 }

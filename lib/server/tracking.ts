@@ -40,10 +40,10 @@ export interface Tracking {
   redirectBroken: boolean;
   /** CLIENT CACHING: the next command's keys are remembered (optIn), or are not (optOut). */
   caching: boolean;
-  /** In BCAST mode, the prefixes as Latin-1. */
-  readonly prefixes: Set<string>;
+  /** In BCAST mode, the prefixes as Latin-1, in the order of their bytes. */
+  readonly prefixes: ReadonlySet<string>;
   /** Bytes that these take, about. */
-  prefixBytes: number;
+  readonly prefixBytes: number;
 }
 
 /** Who wants to know of keys with a prefix, and which of those have changed in this batch, by whom. */
@@ -67,8 +67,7 @@ export class TrackingTable {
   #map = new ByteMap(this.#arena, KEY_OFFSET);
   #groups: (Set<number> | undefined)[] = [];
   #freeGroups: number[] = [];
-  /** In the order of their bytes, as messages of several prefixes come. */
-  #prefixes = new Map<string, Prefix>();
+  readonly #prefixes = new Map<string, Prefix>();
   #anyBroadcast = false;
   /** How often in a row giving up keys was not enough. */
   #effort = 0;
@@ -104,13 +103,16 @@ export class TrackingTable {
     prefixes: readonly string[],
   ): void {
     if (client.tracking === undefined) this.clientCount++;
-    const known = client.tracking?.prefixes ?? new Set();
-    const tracking = { mode, noLoop, redirect, redirectBroken: false, prefixes: known };
-    const { caching = false, prefixBytes = 0 } = client.tracking ?? {};
-    client.setTracking({ ...tracking, caching, prefixBytes });
-    if (mode !== "broadcast") return;
-    for (const prefix of prefixes.length > 0 ? prefixes : [""]) this.#join(client, prefix);
-    this.active = true;
+    const { caching = false, prefixes: known = [] } = client.tracking ?? {};
+    let wanted: readonly string[] = [];
+    if (mode === "broadcast") wanted = prefixes.length > 0 ? prefixes : [""];
+    for (const text of wanted) this.#join(client, text);
+    const all = new Set([...known, ...wanted].sort());
+    let prefixBytes = 0;
+    for (const text of all) prefixBytes += PREFIX_BYTES + text.length;
+    const tracking = { mode, noLoop, redirect, redirectBroken: false, caching };
+    client.setTracking({ ...tracking, prefixes: all, prefixBytes });
+    if (all.size > 0) this.active = true;
   }
 
   /** CLIENT TRACKING OFF, or the client goes. */
@@ -178,8 +180,10 @@ export class TrackingTable {
   broadcast(): void {
     if (!this.#anyBroadcast) return;
     this.#anyBroadcast = false;
-    for (const { clients, changed } of this.#prefixes.values()) {
-      if (changed.size === 0) continue;
+    // Messages of several prefixes come in the order of these.
+    const heard = [...this.#prefixes].filter(([, { changed }]) => changed.size > 0)
+      .sort(([a], [b]) => a < b ? -1 : 1);
+    for (const [, { clients, changed }] of heard) {
       const keys = [...changed.keys()].sort();
       const all = keyArray(keys);
       for (const client of clients) {
@@ -202,14 +206,9 @@ export class TrackingTable {
     let prefix = this.#prefixes.get(text);
     if (prefix === undefined) {
       prefix = { bytes: latin1Bytes(text), clients: new Set(), changed: new Map() };
-      const prefixes = [...this.#prefixes, [text, prefix] as const];
-      this.#prefixes = new Map(prefixes.sort(([a], [b]) => a < b ? -1 : 1));
+      this.#prefixes.set(text, prefix);
     }
-    const tracking = client.tracking!;
-    if (tracking.prefixes.has(text)) return;
     prefix.clients.add(client);
-    tracking.prefixes.add(text);
-    tracking.prefixBytes += PREFIX_BYTES + text.length;
   }
 
   #noteForPrefixes(by: Client | undefined, buf: Uint8Array, off: number, len: number): void {
