@@ -4,9 +4,9 @@
  *
  * While there is a limit, a client is counted whenever it may have grown or shrunk: with each flush
  * of its connection, and when commands of it are kept. Who grows is closed not in the midst of that
- * but after a turn of the event loop, as Redis does it before it sleeps: what sockets take at once
- * has been written by then and counts no more. All clients are walked over only to choose among
- * them. The cron sees to whatever no flush tells of.
+ * but after a turn of the event loop: what sockets take at once has been written by then and counts
+ * no more. All clients are walked over only to choose among them. The cron sees to whatever no flush
+ * tells of.
  */
 import type { Client } from "./client.ts";
 import { clientInfo, clientMemory } from "./client_info.ts";
@@ -15,6 +15,12 @@ import { Turn } from "./turn.ts";
 
 /** Redis's least limit, with which one can still talk to the server. */
 const LEAST_BYTES = 128 * 1024;
+
+/** While many are being sent messages, who is to go is looked at in the cron's second round. */
+const ROUNDS = 2;
+
+/** A command that needs as much could be complete within that turn. */
+const LONG_COMMAND = 64 * 1024;
 
 export class ClientEviction {
   /** Whether there is a limit: only then is anything counted. */
@@ -25,14 +31,16 @@ export class ClientEviction {
   #totalBytes = 0;
   /** Whether clients are looked at when the turn is over. */
   #due = false;
+  /** In how many rounds of the cron they have taken too much. */
+  #rounds = 0;
   /** Over the limit with nobody left who may be closed: nobody is looked for until somebody may be. */
   #exhausted = false;
   readonly #turn = new Turn(() => {
     this.#due = false;
     // Who is yet to be sent what is written to him is counted again then.
-    if (this.#server.flushes.busy) return;
+    if (this.#server.flushes.busy && this.#rounds < ROUNDS) return;
     this.#server.time.refresh();
-    this.run();
+    this.#run();
   });
 
   constructor(server: Server) {
@@ -47,6 +55,11 @@ export class ClientEviction {
       if (this.active) this.count(client);
       else this.forget(client);
     }
+    if (!this.active) return;
+    // Whoever has set it finds it done with his next command.
+    queueMicrotask(() => this.#run());
+    // The first turn is none of the sockets' yet: it is better had before it matters.
+    this.#runSoon();
   }
 
   /** Counts a client anew, which may have another size now; to be called while {@link active}. */
@@ -56,9 +69,13 @@ export class ClientEviction {
       this.#exhausted = false;
       return;
     }
-    if (this.#due || (this.#exhausted && !isEvictable(client))) return;
-    this.#due = true;
-    this.#turn.next();
+    if (!this.#exhausted || isEvictable(client)) this.#runSoon();
+  }
+
+  /** The same for a client that has begun a command, which takes all of its memory at once. */
+  countIncomplete(client: Client): void {
+    this.count(client);
+    if (client.connection.inputBufferBytes >= LONG_COMMAND) this.#run();
   }
 
   /** A client counts no more. */
@@ -67,8 +84,25 @@ export class ClientEviction {
     client.countedMemory = 0;
   }
 
+  cron(): void {
+    const isOver = this.#totalBytes >= this.#limitBytes;
+    this.#rounds = isOver ? this.#rounds + 1 : 0;
+    if (isOver && !this.#exhausted) this.#runSoon();
+  }
+
+  close(): void {
+    this.active = false;
+    this.#turn.close();
+  }
+
+  #runSoon(): void {
+    if (this.#due) return;
+    this.#due = true;
+    this.#turn.next();
+  }
+
   /** Closes the largest clients as long as all of them take too much. */
-  run(): void {
+  #run(): void {
     if (!this.active || this.#totalBytes < this.#limitBytes) return;
     const { clients, log, stats } = this.#server;
     const evictable: Client[] = [];
@@ -86,11 +120,6 @@ export class ClientEviction {
     if (this.#totalBytes < this.#limitBytes) return;
     if (!this.#exhausted) log.warning("Over client maxmemory after evicting all evictable clients");
     this.#exhausted = true;
-  }
-
-  close(): void {
-    this.active = false;
-    this.#turn.close();
   }
 
   #measure(client: Client): void {

@@ -160,7 +160,8 @@ export class Connection {
     time.refresh();
     this.#client.seenMs = time.nowMs;
     if (this.carriedBytes >= READ_BYTES) this.#server.noteWaiting(this.#client);
-    if (this.#server.clientEviction.active) this.#server.clientEviction.count(this.#client);
+    const { clientEviction } = this.#server;
+    if (clientEviction.active) clientEviction.countIncomplete(this.#client);
     // An empty line is what a replica says while it loads.
     if (replica !== undefined) replica.ackMs = time.nowMs;
   }

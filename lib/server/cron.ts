@@ -87,7 +87,7 @@ export class Cron {
     this.#rehash();
     this.#watchClients(hz);
     server.countClientBytes();
-    server.clientEviction.run();
+    server.clientEviction.cron();
     server.tracking.giveUp();
     server.migration.expire();
     if (startMs - this.#replicatedMs >= REPLICATION_MS) {
