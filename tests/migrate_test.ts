@@ -1,7 +1,7 @@
 /** MIGRATE: to redis-server, and to targets that answer as a test wants. */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { serve } from "../lib/mod.ts";
-import { compare, startPair } from "./support/differential.ts";
+import { compare, frames, startPair } from "./support/differential.ts";
 import { eventually } from "./support/eventually.ts";
 import { comparePropagation } from "./support/replica_stream.ts";
 import { startRedis } from "./support/redis.ts";
@@ -370,6 +370,17 @@ Deno.test("A server that closes ends its migrations", async () => {
   await connection.read();
   await server.close();
   assertEquals((await connection.readToEnd()).length, 0);
+});
+
+redisTest("Who moves keys that it keeps a copy of is answered, and then told of them", async () => {
+  await using target = await startRedis();
+  await using pair = await startPair({ protocol: 3 });
+  await compare(pair, [
+    ["CLIENT", "TRACKING", "ON"],
+    ["SET", "a", 1],
+    ["GET", "a"],
+    frames(2, ["MIGRATE", HOST, target.port, "a", 0, LONG_MS, "REPLACE"]),
+  ]);
 });
 
 redisTest("MIGRATE sends replicas a DEL of the keys that went", async () => {

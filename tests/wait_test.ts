@@ -131,6 +131,20 @@ redisTest(
   },
 );
 
+redisTest("WAIT after MIGRATE waits for the DEL of what went", async () => {
+  await using pair = await startPair({ config: CONFIG });
+  await using target = await serve({ port: 0 });
+  const replicas = await attachBoth(pair);
+  await compare(pair, [["SET", "k", "v"]]);
+  await acknowledge(pair, replicas);
+  await compare(pair, [
+    ["WAIT", 1, 0],
+    ["MIGRATE", "127.0.0.1", target.port, "k", 0, 20_000, "REPLACE"],
+    ["WAIT", 1, 10],
+  ]);
+  for (const { link } of replicas) link.close();
+});
+
 redisTest("WAIT counts as one call", async () => {
   await using pair = await startPair({ config: CONFIG });
   const views: string[] = [];

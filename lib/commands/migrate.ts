@@ -13,7 +13,6 @@ import { writeDump } from "../persistence/rdb_write.ts";
 import type { Args } from "../resp/args.ts";
 import { ReplyError, SYNTAX_ERROR } from "../resp/reply_error.ts";
 import type { Client } from "../server/client.ts";
-import { GATE } from "../server/gates.ts";
 import { type Target, TargetLost } from "../server/migration.ts";
 import { type Database, NO_EXPIRY } from "../store/database.ts";
 import { EVENT } from "../store/events.ts";
@@ -155,25 +154,20 @@ function secrets(args: Args): number[] {
 /** Does a migration whose turn it is, and answers the client if that still waits. */
 async function run(client: Client, request: Request): Promise<void> {
   const { db, server } = client;
-  let error: string | undefined;
   server.time.refresh();
-  // The migrations before it may have left nothing.
-  const hasKeys = request.keys.some((key) => db.find(key, 0, key.length) !== 0);
   try {
-    if (hasKeys) error = await migrateKeysTo(client, request);
+    // The migrations before it may have left nothing.
+    const hasKeys = request.keys.some((key) => db.find(key, 0, key.length) !== 0);
+    if (hasKeys) await migrateKeysTo(client, request);
+    else answer(client, undefined, "NOKEY");
   } catch (bug) {
     server.reportBug("migrate", bug);
-    error = "ERR internal error, see the server's log";
+    answer(client, "ERR internal error, see the server's log");
   }
-  if (client.blocked === undefined) return server.router.settle();
-  if (error !== undefined) return server.blocking.fail(client, error);
-  if (hasKeys) client.reply.ok();
-  else client.reply.simple("NOKEY");
-  server.blocking.complete(client);
 }
 
-/** Returns the error line for the client; undefined where all went well. */
-async function migrateKeysTo(client: Client, request: Request): Promise<string | undefined> {
+/** Connects, exchanges, removes and answers. */
+async function migrateKeysTo(client: Client, request: Request): Promise<void> {
   const { migration, pause } = client.server;
   for (let isFirst = true;; isFirst = false) {
     let target: Target;
@@ -185,22 +179,33 @@ async function migrateKeysTo(client: Client, request: Request): Promise<string |
       const { cause } = error;
       const isRefused = cause instanceof Deno.errors.ConnectionRefused ||
         cause instanceof RangeError;
-      return isRefused ? CANNOT_WRITE : CANNOT_CONNECT;
+      return answer(client, isRefused ? CANNOT_WRITE : CANNOT_CONNECT);
     }
     let isWhole = false;
     pause.hold();
     try {
       const { accepted, error, broken, retriable } = await exchange(client, request, target);
-      if (!request.copy) removeKeys(client, accepted);
       isWhole = !broken;
       // A connection that was kept may have ended meanwhile: that is worth a second try.
-      if (!isFirst || !retriable || target.timedOut) return error;
+      if (isFirst && retriable && !target.timedOut) continue;
+      if (!request.copy) removeKeys(client, accepted);
+      // Before those go on who waited: what they do comes after it, also in what the client is sent.
+      return answer(client, error);
     } finally {
       pause.release();
       if (isWhole) migration.done(target);
       else migration.drop(target);
     }
   }
+}
+
+/** Answers the client with an error line or a status, if it still waits, and lets it go on. */
+function answer(client: Client, error: string | undefined, status = "OK"): void {
+  const { blocking, router } = client.server;
+  if (client.blocked === undefined) return router.settle();
+  if (error !== undefined) return blocking.fail(client, error);
+  client.reply.simple(status);
+  blocking.complete(client);
 }
 
 /** Sends the keys and reads what the target says to each. */
@@ -328,8 +333,8 @@ function removeKeys(client: Client, keys: readonly Uint8Array[]): void {
     removed.push(key);
   }
   server.current = undefined;
-  if ((client.gates & GATE.deferred) !== 0) client.pushDeferred();
   if (removed.length === 0) return;
   replication.propagation.also(db.number, ["DEL", ...removed]);
   replication.propagation.endUnit();
+  client.writeOffset = replication.stream.offset;
 }

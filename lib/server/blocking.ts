@@ -11,6 +11,7 @@
  */
 import type { Client } from "./client.ts";
 import type { Command } from "./command.ts";
+import { GATE } from "./gates.ts";
 import { Timer } from "./timer.ts";
 
 /** What a blocked client waits for. */
@@ -51,6 +52,7 @@ export class Blocking {
   /** Ends a client's wait, its reply being written, and goes on with its commands. */
   unblock(client: Client): void {
     this.forget(client);
+    if ((client.gates & GATE.deferred) !== 0) client.pushDeferred();
     this.#resume(client);
   }
 
