@@ -4,6 +4,8 @@ import { serve } from "../lib/mod.ts";
 import { compare, frames, startPair } from "./support/differential.ts";
 import { eventually } from "./support/eventually.ts";
 import { comparePropagation } from "./support/replica_stream.ts";
+import { startRedino, startReplica } from "./support/redino_replica.ts";
+import { caughtUp, info } from "./support/replication.ts";
 import { startRedis } from "./support/redis.ts";
 import { type Argument, type Reply, RespClient, show } from "./support/resp_client.ts";
 import { redisTest } from "./support/skip.ts";
@@ -339,6 +341,50 @@ Deno.test("A migration is finished though its client has gone", async () => {
   await connection.write("+OK\r\n+OK\r\n");
   await eventually(async () => await other.ask("EXISTS", "a") === ":0");
   assertEquals(await other.ask("SET", "a", "2"), "+OK");
+});
+
+Deno.test("What MIGRATE began before its server became a replica takes no key away", async () => {
+  await using target = new FakeTarget();
+  await using server = await serve({ port: 0 });
+  using client = await connect(server.port);
+  using mover = await connect(server.port);
+  await client.send("SET", "a", "1");
+  await mover.post("MIGRATE", HOST, target.port, "a", 0, LONG_MS);
+  const connection = await target.connection();
+  await connection.read();
+  await connection.read();
+  // Nobody listens there; and it is a primary again when the target answers.
+  await client.send("REPLICAOF", HOST, 1);
+  assert(show(await mover.read()).startsWith("-UNBLOCKED "));
+  await client.send("REPLICAOF", "NO", "ONE");
+  await connection.write("+OK\r\n+OK\r\n");
+  // This waits until the migration is over.
+  assertEquals(await client.ask("SET", "b", "2"), "+OK");
+  assertEquals(await client.ask("GET", "a"), '"1"');
+});
+
+Deno.test("FAILOVER waits for migrations, so that its target has what they remove", async () => {
+  await using target = new FakeTarget();
+  await using a = await startRedino();
+  await using b = await startReplica(a.port);
+  await a.client.send("SET", "k", "v");
+  await caughtUp(a.client, b.client);
+  using mover = await connect(a.port);
+  await mover.post("MIGRATE", HOST, target.port, "k", 0, LONG_MS);
+  const connection = await target.connection();
+  await connection.read();
+  await connection.read();
+  // Its time is over, though the replica has all there is.
+  assertEquals(await a.client.ask("FAILOVER", "TIMEOUT", 1000), "+OK");
+  const fields = () => info(a.client, "replication");
+  await eventually(async () => (await fields()).get("master_failover_state") === "no-failover");
+  assertEquals((await fields()).get("role"), "master");
+  assertEquals(await a.client.ask("FAILOVER"), "+OK");
+  await connection.write("+OK\r\n+OK\r\n");
+  assertEquals(show(await mover.read()), "+OK");
+  await eventually(async () => (await fields()).get("role") === "slave");
+  await caughtUp(b.client, a.client);
+  for (const { client } of [a, b]) assertEquals(await client.ask("EXISTS", "k"), ":0");
 });
 
 Deno.test("Migrations take turns: what one has moved the next does not find", async () => {

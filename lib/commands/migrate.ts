@@ -81,6 +81,8 @@ interface Request {
   readonly credentials: readonly Uint8Array[];
   /** Those keys that were there. */
   readonly keys: readonly Uint8Array[];
+  /** Aborted when the keys are not this server's any more. */
+  readonly signal: AbortSignal;
 }
 
 /** How an exchange with the target ended. */
@@ -137,6 +139,7 @@ function readRequest(client: Client, args: Args): Request {
     replace,
     credentials,
     keys,
+    signal: client.server.migration.signal,
   };
 }
 
@@ -157,7 +160,8 @@ async function run(client: Client, request: Request): Promise<void> {
   server.time.refresh();
   try {
     // The migrations before it may have left nothing.
-    const hasKeys = request.keys.some((key) => db.find(key, 0, key.length) !== 0);
+    const hasKeys = !request.signal.aborted &&
+      request.keys.some((key) => db.find(key, 0, key.length) !== 0);
     if (hasKeys) await migrateKeysTo(client, request);
     else answer(client, undefined, "NOKEY");
   } catch (bug) {
@@ -188,7 +192,7 @@ async function migrateKeysTo(client: Client, request: Request): Promise<void> {
       isWhole = !broken;
       // A connection that was kept may have ended meanwhile: that is worth a second try.
       if (isFirst && retriable && !target.timedOut) continue;
-      if (!request.copy) removeKeys(client, accepted);
+      if (!request.copy && !request.signal.aborted) removeKeys(client, accepted);
       // Before those go on who waited: what they do comes after it, also in what the client is sent.
       return answer(client, error);
     } finally {
@@ -256,7 +260,7 @@ function targetError(line: string): string {
 /** Sends all of the request; returns the keys that were still there. */
 async function send(
   client: Client,
-  { credentials, database, keys, replace, timeoutMs }: Request,
+  { credentials, database, keys, replace, signal, timeoutMs }: Request,
   target: Target,
   selects: boolean,
 ): Promise<Uint8Array[]> {
@@ -279,6 +283,7 @@ async function send(
   if (selects) addCommand(add, "SELECT", [latin1Bytes(database)]);
   server.time.refresh();
   for (const key of keys) {
+    if (signal.aborted) break;
     const entry = db.find(key, 0, key.length);
     if (entry === 0) continue;
     const payload = new RdbOutput({ compress, checksum: true });

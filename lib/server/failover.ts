@@ -1,7 +1,7 @@
 /**
  * FAILOVER: this primary and one of its replicas change places, and no write is lost.
  *
- * Writes wait from the command on. Once the replica has acknowledged all that there is (or time is
+ * Writes wait from the command on, and migrations end. Once the replica has acknowledged all that there is (or time is
  * over and it was forced), we become its replica, and ask it with `PSYNC … FAILOVER` to be a primary.
  * Its answer ends the failover, and the writes that waited are refused by a replica now.
  */
@@ -61,13 +61,15 @@ export class Failover {
   }
 
   #look(): void {
-    const { log, replication, time } = this.#server;
+    const { log, migration, replication, time } = this.#server;
     time.refresh();
     if (performance.now() >= this.#endMs) {
       if (!this.#force) return this.abort("Replica never caught up before timeout");
       log.notice(`FAILOVER to ${targetName(this.#target)} time out exceeded, failing over.`);
       return this.#hand(this.#target!);
     }
+    // The replica must have a migration's DEL, too, which is still to come.
+    if (migration.running) return;
     for (const replica of replication.replicas.attached) {
       const { address: host, listeningPort: port, ackOffset } = replica;
       const isTarget = this.#target === undefined ||

@@ -103,6 +103,25 @@ export class Migration {
   /** Ends the connecting that goes on, if any. */
   #connecting: AbortController | undefined;
   #closed = false;
+  /** Migrations that go on or wait for their turn. */
+  #count = 0;
+  #disowned = new AbortController();
+
+  /** Whether a key may still be about to go. */
+  get running(): boolean {
+    return this.#count > 0;
+  }
+
+  /** Aborted by {@link Migration.disown}: a migration that was begun before leaves the data alone. */
+  get signal(): AbortSignal {
+    return this.#disowned.signal;
+  }
+
+  /** This server becomes a replica: what becomes of the keys is its primary's to say. */
+  disown(): void {
+    this.#disowned.abort();
+    this.#disowned = new AbortController();
+  }
 
   /** How many connections are kept. */
   get targets(): number {
@@ -111,7 +130,10 @@ export class Migration {
 
   /** Runs a migration when those before it are over; it must not fail. */
   inTurn(run: () => Promise<void>): void {
-    this.#turn = this.#turn.then(run);
+    this.#count++;
+    this.#turn = this.#turn.then(run).then(() => {
+      this.#count--;
+    });
   }
 
   /**

@@ -25,6 +25,7 @@ export function becomeReplica(
     server.blocking.fail(client, UNBLOCKED);
     client.closeAfterReplies();
   }
+  server.migration.disown();
   config.assign("replicaof", primary);
   if (wasPrimary) {
     log.role = "S";
