@@ -387,6 +387,25 @@ Deno.test("FAILOVER waits for migrations, so that its target has what they remov
   for (const { client } of [a, b]) assertEquals(await client.ask("EXISTS", "k"), ":0");
 });
 
+Deno.test("SHUTDOWN waits for migrations, so that its file has not what they remove", async () => {
+  await using target = new FakeTarget();
+  await using server = await startRedino();
+  using mover = await connect(server.port);
+  await server.client.send("SET", "k", "v");
+  await mover.post("MIGRATE", HOST, target.port, "k", 0, LONG_MS);
+  const connection = await target.connection();
+  await connection.read();
+  await connection.read();
+  await server.client.post("SHUTDOWN", "SAVE");
+  await eventually(() => server.log.some((line) => line.includes("Waiting for migrations")));
+  await connection.write("+OK\r\n+OK\r\n");
+  assertEquals(show(await mover.read()), "+OK");
+  await server.server.closed;
+  await using next = await serve({ port: 0, dir: server.dir });
+  using client = await connect(next.port);
+  assertEquals(await client.ask("DBSIZE"), ":0");
+});
+
 Deno.test("Migrations take turns: what one has moved the next does not find", async () => {
   await using target = new FakeTarget();
   await using server = await serve({ port: 0 });

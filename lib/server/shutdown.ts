@@ -1,7 +1,7 @@
 /**
- * The end of the server, by SHUTDOWN or a signal: first its replicas get what they lack, for
- * `shutdown-timeout` at the longest, while writes wait; then the data are saved where that is wanted.
- * Where they cannot be, the server goes on.
+ * The end of the server, by SHUTDOWN or a signal: first migrations end and its replicas get what they
+ * lack, for `shutdown-timeout` at the longest, while writes wait; then the data are saved where that is
+ * wanted. Where they cannot be, the server goes on.
  */
 import { ReplyError } from "../resp/reply_error.ts";
 import type { Client } from "./client.ts";
@@ -22,7 +22,7 @@ const FAILED = "ERR Errors trying to SHUTDOWN. Check logs.";
 
 export class Shutdown {
   readonly #server: Server;
-  /** Set while it waits for replicas. */
+  /** Set while it waits for replicas or migrations. */
   #waiting: { readonly options: ShutdownOptions; readonly endMs: number } | undefined;
   #poll: ReturnType<typeof setInterval> | undefined;
   /** Clients whose SHUTDOWN this is; they are answered only if it fails. */
@@ -42,12 +42,14 @@ export class Shutdown {
    * data cannot be saved; when that turns out later, `client` is answered so.
    */
   begin(options: ShutdownOptions, client?: Client): void {
-    const { blocking, config, log, pause } = this.#server;
+    const { blocking, config, log, migration, pause } = this.#server;
     if (this.#waiting === undefined) {
       log.notice("User requested shutdown...");
       const timeoutMs = 1000 * config.values["shutdown-timeout"];
-      if (options.now || timeoutMs === 0 || this.#replicasAreReady()) return this.#finish(options);
-      log.notice("Waiting for replicas before shutting down.");
+      if (options.now || timeoutMs === 0 || this.#isReady()) return this.#finish(options);
+      log.notice(
+        `Waiting for ${migration.running ? "migrations" : "replicas"} before shutting down.`,
+      );
       pause.hold();
       this.#waiting = { options, endMs: performance.now() + timeoutMs };
       this.#poll = setInterval(() => this.#look(), POLL_MS);
@@ -87,7 +89,7 @@ export class Shutdown {
   }
 
   #look(): void {
-    if (this.leftMs > 0 && !this.#replicasAreReady()) return;
+    if (this.leftMs > 0 && !this.#isReady()) return;
     const { options } = this.#waiting!;
     this.#server.time.refresh();
     try {
@@ -110,8 +112,10 @@ export class Shutdown {
     }
   }
 
-  #replicasAreReady(): boolean {
-    const { replicas, stream } = this.#server.replication;
+  /** Whether no key is about to go, and the replicas have all there is. */
+  #isReady(): boolean {
+    const { migration, replication: { replicas, stream } } = this.#server;
+    if (migration.running) return false;
     for (const { ackOffset } of replicas.attached) if (ackOffset !== stream.offset) return false;
     return true;
   }
