@@ -1,7 +1,9 @@
 /** What replicas are sent, held against what redis-server sends its own. */
 import { assertEquals } from "@std/assert";
 import { latin1Bytes } from "../lib/bytes/text.ts";
-import { comparePropagation, propagatedBy } from "./support/replica_stream.ts";
+import { serve } from "../lib/mod.ts";
+import { comparePropagation, propagatedBy, ReplicaStream } from "./support/replica_stream.ts";
+import { RespClient } from "./support/resp_client.ts";
 import { redisTest } from "./support/skip.ts";
 
 const FAR_MS = "99999999999000";
@@ -348,6 +350,26 @@ Deno.test("SPOP sends replicas many members in few commands, together", async ()
     assertEquals(new Set(removals.flatMap((command) => command.slice(2))).size, 2500);
     for (const command of removals) assertEquals(command.slice(0, 2), ["SREM", "s"]);
   }
+});
+
+Deno.test("SPOP that ends by a bug leaves no member to be sent with the next one's key", async () => {
+  let left = Infinity;
+  const random = () => {
+    if (--left === 0) throw new TypeError("no chance");
+    return 0.5;
+  };
+  await using server = await serve({ port: 0, save: "", random, "repl-diskless-sync-delay": 0 });
+  using client = await RespClient.connect(server.port);
+  await client.send("SADD", "s", "a", "b", "c", "d", "e");
+  await client.send("SADD", "t", "x", "y");
+  using stream = await ReplicaStream.attach(server.port);
+  left = 3;
+  await client.post("SPOP", "s", 3);
+  await client.readToEnd();
+  using other = await RespClient.connect(server.port);
+  const member = await other.ask("SPOP", "t");
+  const told = await stream.upToNow();
+  assertEquals(told.at(-1), ["SREM", "t", JSON.parse(member)]);
 });
 
 redisTest(

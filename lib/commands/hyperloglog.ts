@@ -140,11 +140,11 @@ function pfcount(client: Client, args: Args): void {
   }
   const entry = checked(client, db.read(args, 1));
   if (entry === 0) return reply.integer(0);
+  // Taking it may move it, and the kept estimate is a change of the value, but no event.
+  db.beforeWrite(entry);
   counter.open(db, entry);
   const { cached } = counter;
   if (cached !== undefined) return replyCount(client, cached);
-  // The kept estimate is a change of the value, but no event.
-  db.beforeWrite(entry);
   const count = counter.count();
   client.changed(args, 1, 0, "");
   replyCount(client, count);

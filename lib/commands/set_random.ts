@@ -63,6 +63,8 @@ const kept = new SetValue();
 
 function spop(client: Client, args: Args): void {
   const { db, reply, server } = client;
+  // One that ended by an exception left them.
+  popped.length = 0;
   if (args.count > 2) return popSome(client, args);
   const entry = writeTyped(client, args, 1, TYPE.set);
   if (entry === 0) return reply.nil();
