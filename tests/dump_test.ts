@@ -109,6 +109,8 @@ redisTest("RESTORE checks its arguments in Redis's order", async () => {
     ["RESTORE", "k2", 100_000, LIST],
     ["RESTORE", "k3", 4_000_000_000_000, LIST, "ABSTTL"],
     ["PEXPIRETIME", "k3"],
+    ["RESTORE", "last", "9223372036854775807", LIST, "ABSTTL"],
+    ["LLEN", "last"],
     ["RESTORE", "k4", 1, LIST, "ABSTTL"],
     ["EXISTS", "k4"],
     ["RESTORE", "k3", 1, LIST, "ABSTTL", "REPLACE"],

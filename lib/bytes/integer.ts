@@ -11,6 +11,8 @@ const MINUS = 0x2d;
 const INT32_DIGITS = 9;
 const BILLION = 1_000_000_000;
 const INT64_MAX = 2n ** 63n - 1n;
+/** The greatest double that is a signed 64-bit integer: times beyond it are kept as that. */
+export const LAST_TIME_MS = 2 ** 63 - 1024;
 
 /** The integer in `len` bytes from `off` on, or NaN if it is none or lies outside ±(2^53 - 1). */
 export function parseInteger(buf: Uint8Array, off: number, len: number): number {

@@ -1,7 +1,7 @@
 /** Numbers among the arguments that several families read alike, with Redis's errors for them. */
 import type { ValueType } from "../store/database.ts";
 import type { Client } from "../server/client.ts";
-import { parseAnyInt64, parseInt64, parseInteger } from "../bytes/integer.ts";
+import { LAST_TIME_MS, parseAnyInt64, parseInt64, parseInteger } from "../bytes/integer.ts";
 import { parseLongDouble } from "../bytes/long_double.ts";
 import type { Args } from "../resp/args.ts";
 import { NOT_AN_INTEGER, ReplyError, WRONG_TYPE } from "../resp/reply_error.ts";
@@ -22,8 +22,6 @@ const COUNT_OUT_OF_RANGE = new ReplyError(
 const VALUE_OUT_OF_RANGE = new ReplyError("ERR value is out of range");
 /** Below this, unit and base cannot take a time out of what a number holds exactly. */
 const MAX_SIMPLE_TIME = 2 ** 42;
-/** The greatest double that is a signed 64-bit integer. */
-const MAX_TIME_MS = 2 ** 63 - 1024;
 
 /**
  * Argument `i` as a signed 64-bit integer. Beyond ±(2^53 - 1) it is the nearest double, which does
@@ -119,7 +117,7 @@ export function timeArg(
   if (scaled > INT64_MAX - BigInt(baseMs) || scaled < -INT64_MAX - 1n) {
     throw invalidExpireTime(command);
   }
-  return Math.min(MAX_TIME_MS, Number(scaled) + baseMs);
+  return Math.min(LAST_TIME_MS, Number(scaled) + baseMs);
 }
 
 /**

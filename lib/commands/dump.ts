@@ -5,6 +5,7 @@ import { RdbOutput } from "../persistence/rdb_output.ts";
 import { ValueReader } from "../persistence/rdb_read.ts";
 import { writeDump } from "../persistence/rdb_write.ts";
 import { hashBytes } from "../bytes/hash.ts";
+import { LAST_TIME_MS } from "../bytes/integer.ts";
 import type { Args } from "../resp/args.ts";
 import { ReplyError, SYNTAX_ERROR } from "../resp/reply_error.ts";
 import type { Client } from "../server/client.ts";
@@ -62,9 +63,6 @@ export const DUMP_COMMANDS = [
     acl: ["keyspace", "dangerous"],
   },
 ] satisfies CommandSpec[];
-
-/** A time beyond this has wrapped around in Redis, and lies in the past. */
-const MAX_TIME_MS = 2 ** 63;
 
 const BUSY_KEY = new ReplyError("BUSYKEY Target key name already exists.");
 const WRONG_PAYLOAD = new ReplyError("ERR DUMP payload version or checksum are wrong");
@@ -127,8 +125,13 @@ function restore(client: Client, args: Args): void {
   const old = db.map.findHashed(hash, args.buf, args.off(1), args.len(1));
   if (old !== 0) db.remove(old);
   const { nowMs } = server.time;
-  const expiryMs = ttl === 0 ? NO_EXPIRY : options.absolute ? ttl : ttl + nowMs;
-  const isPast = expiryMs <= nowMs || (!options.absolute && expiryMs >= MAX_TIME_MS);
+  const expiryMs = ttl === 0
+    ? NO_EXPIRY
+    : options.absolute
+    ? Math.min(ttl, LAST_TIME_MS)
+    : ttl + nowMs;
+  // A sum beyond 64 bits has wrapped around in Redis, and lies in the past.
+  const isPast = expiryMs <= nowMs || expiryMs > LAST_TIME_MS;
   if (ttl !== 0 && isPast && db.context.expires) {
     value.drop(db);
     if (old !== 0) tellDeleted(client, args);

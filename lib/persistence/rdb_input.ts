@@ -5,13 +5,11 @@
  * ends in an {@link RdbError} and never in a wild allocation.
  */
 import { crc64 } from "../bytes/crc64.ts";
-import { formatInteger } from "../bytes/integer.ts";
+import { formatInteger, LAST_TIME_MS } from "../bytes/integer.ts";
 import { decompress } from "../bytes/lzf.ts";
 import { parseDouble } from "../bytes/double.ts";
 import { DUMP_FOOTER_BYTES, LENGTH, RDB_NEWEST, STRING } from "./rdb_format.ts";
 
-/** The greatest double that 64 bits with a sign can hold as an integer. */
-const LAST_TIME = 2 ** 63 - 1024;
 const TWO_32 = 2 ** 32;
 /** Strings are kept with a length of 31 bits. */
 export const MAX_STRING_BYTES = 2 ** 31 - 64;
@@ -136,7 +134,7 @@ export class RdbInput {
   /** A time: 64 bits in little endian, signed; beyond 2^53 the nearest double below 2^63. */
   time(): number {
     const low = this.word() >>> 0;
-    return Math.min(this.word() * TWO_32 + low, LAST_TIME);
+    return Math.min(this.word() * TWO_32 + low, LAST_TIME_MS);
   }
 
   /** A double of 8 bytes. */
