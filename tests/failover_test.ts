@@ -1,5 +1,6 @@
 /** Primaries and replicas change places: FAILOVER, promotion, restarts that go on where they were. */
 import { assert, assertEquals } from "@std/assert";
+import { latin1 } from "../lib/bytes/text.ts";
 import { type RunningServer, serve } from "../lib/mod.ts";
 import { eventually } from "./support/eventually.ts";
 import { startProxy } from "./support/proxy.ts";
@@ -71,6 +72,31 @@ redisTest("FAILOVER works with redis-server, both ways", async () => {
     "-READONLY You can't write against a read only replica.",
   );
 });
+
+redisTest(
+  "FAILOVER ends a client that waits, and runs nothing that it sent behind its command",
+  async () => {
+    await using redino = await startRedino();
+    await using real = await startRedis({ args: REDIS });
+    using redis = await RespClient.connect(real.port);
+    for (const [port, primary] of [[real.port, redis], [redino.port, redino.client]] as const) {
+      await using replica = await startReplica(port);
+      await primary.send("SET", "k", "v");
+      await caughtUp(primary, replica.client);
+      await online(primary);
+      using waiting = await RespClient.connect(port);
+      await waiting.write("BLPOP l 0\r\nGET k\r\nGET k\r\n");
+      await eventually(async () => (await info(primary, "clients")).get("blocked_clients") === "1");
+      assertEquals(await primary.ask("FAILOVER"), "+OK");
+      assertEquals(
+        latin1(await waiting.readToEnd()),
+        "-UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)\r\n",
+      );
+      await eventually(async () => await field(primary, "role") === "slave");
+      await primary.send("REPLICAOF", "NO", "ONE");
+    }
+  },
+);
 
 Deno.test("FAILOVER waits for its replica, holds writes meanwhile, and can be given up", async () => {
   await using a = await startRedino();

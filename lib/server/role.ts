@@ -22,8 +22,9 @@ export function becomeReplica(
   before?.stop();
   for (const client of server.clients.values()) {
     if (client.blocked === undefined) continue;
-    server.blocking.fail(client, UNBLOCKED);
+    // First, as what it sent behind its command is not to run.
     client.closeAfterReplies();
+    server.blocking.fail(client, UNBLOCKED);
   }
   server.migration.disown();
   config.assign("replicaof", primary);
