@@ -6,6 +6,7 @@ import { Server } from "../lib/server/server.ts";
 import { compare, startPair } from "./support/differential.ts";
 import { eventually } from "./support/eventually.ts";
 import { startRedinoProcess } from "./support/redino_process.ts";
+import { RawReplica } from "./support/raw_replica.ts";
 import { startRedis } from "./support/redis.ts";
 import { info } from "./support/replication.ts";
 import { encodeCommand, RespClient, show } from "./support/resp_client.ts";
@@ -291,6 +292,20 @@ Deno.test("FLUSHALL empties the file where there are save points, and ends a BGS
   await saving.saved();
   assertEquals(await saving.reload(), []);
   assertEquals(saving.files(), ["dump.rdb"]);
+});
+
+Deno.test("What changes while a replica's file is written counts, though that follows a BGSAVE at once", async () => {
+  await using saving = await Saving.start({ "repl-diskless-sync": "no" });
+  for (let i = 0; i < 30; i++) await saving.ask("SET", `k${i}`, "v");
+  await saving.ask("CONFIG", "SET", "rdb-key-save-delay", "10000");
+  using replica = await RawReplica.connect(saving.server.port, "capa", "eof", "capa", "psync2");
+  await saving.ask("BGSAVE");
+  // It gets its answer when the next save begins.
+  assertMatch(await replica.psync("?", -1), /^FULLRESYNC/);
+  for (let i = 0; i < 3; i++) await saving.ask("SET", `new ${i}`, "v");
+  await eventually(async () => await saving.info("rdb_bgsave_in_progress") === "0");
+  assertEquals(await saving.info("rdb_changes_since_last_save"), "3");
+  assertEquals(await saving.info("rdb_saves"), "2");
 });
 
 Deno.test("SHUTDOWN saves where there are save points or it is asked to", async () => {

@@ -184,38 +184,44 @@ export class Persistence {
    * Persistence.busy}. Resolves to whether it went well; the log tells if not.
    */
   async backgroundSave(): Promise<boolean> {
-    const { effects, log } = this.#host;
+    const { effects, log, time } = this.#host;
     const dirtyBefore = effects.dirty;
     this.saves++;
     this.#lastTrySeconds = this.#nowSeconds;
     log.notice(`Background saving started by pid ${Deno.pid}`);
-    try {
-      await this.#run("disk", async (snapshot, signal) => {
-        const file = this.#beginFile();
-        try {
-          await snapshot.write((chunks) => file.write(chunks), signal, this.#pace());
-          await file.complete(signal);
-        } catch (error) {
-          await file.discard();
-          throw error;
+    // All is accounted for before another snapshot may begin, which counts from there.
+    return await this.#run("disk", async (snapshot, signal) => {
+      try {
+        await this.#writeFile(snapshot, signal);
+      } catch (error) {
+        if (error instanceof SnapshotAborted) {
+          log.warning("Background saving given up");
+          return false;
         }
-      });
-    } catch (error) {
-      if (error instanceof SnapshotAborted) {
-        log.warning("Background saving given up");
+        log.warning(failureText(error));
+        log.warning("Background saving error");
+        this.lastOk = false;
+        this.updateDiskError();
         return false;
       }
-      log.warning(failureText(error));
-      log.warning("Background saving error");
-      this.lastOk = false;
-      this.updateDiskError();
-      return false;
+      log.notice("DB saved on disk");
+      log.notice("Background saving terminated with success");
+      effects.dirty = Math.max(0, effects.dirty - dirtyBefore);
+      time.refresh();
+      this.#saved();
+      return true;
+    });
+  }
+
+  async #writeFile(snapshot: Snapshot, signal: AbortSignal): Promise<void> {
+    const file = this.#beginFile();
+    try {
+      await snapshot.write((chunks) => file.write(chunks), signal, this.#pace());
+      await file.complete(signal);
+    } catch (error) {
+      await file.discard();
+      throw error;
     }
-    log.notice("DB saved on disk");
-    log.notice("Background saving terminated with success");
-    effects.dirty = Math.max(0, effects.dirty - dirtyBefore);
-    this.#saved();
-    return true;
   }
 
   /**
@@ -297,10 +303,10 @@ export class Persistence {
     await this.#ended.catch(() => {});
   }
 
-  async #run(
+  async #run<T>(
     kind: "disk" | "socket",
-    write: (snapshot: Snapshot, signal: AbortSignal) => Promise<void>,
-  ): Promise<void> {
+    write: (snapshot: Snapshot, signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
     const snapshot = new Snapshot(this.#snapshotOptions());
     const abort = new AbortController();
     const startedSeconds = this.#nowSeconds;
@@ -308,7 +314,7 @@ export class Persistence {
     try {
       const ended = write(snapshot, abort.signal);
       this.#ended = ended;
-      await ended;
+      return await ended;
     } finally {
       snapshot.end();
       this.#running = undefined;
