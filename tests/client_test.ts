@@ -195,6 +195,32 @@ Deno.test("CLIENT INFO counts age and idle time in seconds of the server's clock
   assertMatch(text(await client.send("CLIENT", "LIST", "ID", id)), / age=66 idle=66 /);
 });
 
+Deno.test("a client that is sent something is not idle, and timeout leaves it", async () => {
+  let nowMs = 1_000_000;
+  await using server = await serve({ port: 0, timeout: 2, clock: () => nowMs });
+  using subscriber = await RespClient.connect(server.port);
+  await subscriber.send("SUBSCRIBE", "news");
+  using waiting = await RespClient.connect(server.port);
+  await waiting.post("BLPOP", "l", 0);
+  nowMs += 1500;
+  using idler = await RespClient.connect(server.port);
+  await idler.send("PING");
+  nowMs += 2000;
+  using writer = await RespClient.connect(server.port);
+  assertEquals(await writer.ask("RPUSH", "l", "x"), ":1");
+  assertEquals(show(await waiting.read()), '["l" "x"]');
+  assertMatch(text(await writer.send("CLIENT", "LIST", "TYPE", "pubsub")), / idle=3 /);
+  await writer.send("PUBLISH", "news", "hi");
+  await subscriber.read();
+  await eventually(async () =>
+    text(await writer.send("CLIENT", "LIST", "TYPE", "pubsub")).includes(" idle=0 ")
+  );
+  nowMs += 1000;
+  // The clients are looked at in the order in which they came.
+  await idler.readToEnd();
+  assertEquals(await waiting.ask("PING"), "+PONG");
+});
+
 Deno.test("CLIENT SETINFO notes the library and refuses as Redis 7.2 does", async () => {
   await using server = await serve({ port: 0 });
   using client = await RespClient.connect(server.port);

@@ -212,6 +212,9 @@ export class Connection {
     stats.writes++;
     stats.outputBytes += count;
     if (this.#client.feed !== undefined) stats.replicaOutputBytes += count;
+    const { replica, isPrimary } = this.#client;
+    // Who takes what he is sent is not idle; but these two are sent signs of life, and theirs count.
+    if (replica === undefined && !isPrimary) this.#client.seenMs = this.#server.time.nowMs;
     const chunk = this.#sending!;
     this.#sent += count;
     if (this.#lingersSinceMs !== Infinity) this.#lingersSinceMs = this.#server.time.nowMs;
