@@ -97,8 +97,8 @@ function exec(client: Client): void {
   // What the commands change themselves is not watched any more. The transaction stays in place
   // until they are done: that is how a blocking command knows that it must not wait.
   server.watches.unwatch(client);
-  reply.array(transaction.commands.length);
-  for (const { command, args } of transaction.commands) server.router.call(client, command, args);
+  reply.array(transaction.count);
+  transaction.run(client);
   client.discard();
 }
 

@@ -306,6 +306,8 @@ export class Client implements Requester, Subscriber {
     this.transaction = undefined;
     this.setGate(GATE.multi, false);
     this.server.watches.unwatch(this);
+    // Memory was short, perhaps, and is not any more.
+    if (this.countedBytes > 0) this.server.countBytesOf(this);
   }
 
   /** Sends what is written, then closes. */

@@ -37,7 +37,7 @@ export function clientInfo(client: Client): string {
     ` name=${client.name} age=${seconds(nowMs - client.createdMs)}` +
     ` idle=${seconds(nowMs - client.seenMs)} flags=${flags(client)} db=${client.db.number}` +
     ` sub=${subscriptions?.channels.size ?? 0} psub=${subscriptions?.patterns.size ?? 0}` +
-    ` ssub=${subscriptions?.shards.size ?? 0} multi=${transaction?.commands.length ?? -1}` +
+    ` ssub=${subscriptions?.shards.size ?? 0} multi=${transaction?.count ?? -1}` +
     ` qbuf=${queryBytes} qbuf-free=${connection.inputBufferBytes - connection.carriedBytes}` +
     ` argv-mem=${argumentBytes}` +
     ` multi-mem=${

@@ -33,6 +33,8 @@ export class Command {
   readonly executesQueue: boolean;
   /** Whether `enable-debug-command` decides who may call it: asked for every command. */
   readonly isProtected: boolean;
+  /** Its index in {@link CommandTable.numbered}. */
+  number = 0;
 
   calls = 0;
   usec = 0;
@@ -94,9 +96,13 @@ export class CommandTable {
   #names: string[] = [];
   /** No name is longer, so a longer one need not be read. */
   #longestName = 0;
+  /** Commands and subcommands by their number: those without a name, too. */
+  readonly numbered: readonly Command[];
 
   constructor(specs: readonly CommandSpec[]) {
     this.#byName = new Map(specs.map((spec) => [spec.name, new Command(spec)]));
+    this.numbered = [...this.everything()];
+    for (const [number, command] of this.numbered.entries()) command.number = number;
     this.#index();
   }
 

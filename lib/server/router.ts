@@ -427,11 +427,7 @@ export class Router {
       // What is queued takes memory, too.
       (this.#has(client, command, FLAGS.denyoom) || (inMulti && !command.traits.has("unqueued")))
     ) {
-      return this.#reject(
-        client,
-        command,
-        "OOM command not allowed when used memory > 'maxmemory'.",
-      );
+      return this.#reject(client, command, OOM);
     }
     const writes = this.#has(client, command, FLAGS.write);
     if ((gates & GATE.diskError) !== 0 && (writes || command.traits.has("fails_with_disk"))) {
@@ -473,15 +469,23 @@ export class Router {
       if (client.replyMode === "skipping") client.setReplyMode("skip");
       return;
     }
-    if (inMulti && !command.traits.has("unqueued")) {
-      client.transaction!.queue(command, args);
-      const tooMuch = client.transaction!.bytes > client.limits.maxQueryBytes;
-      if (tooMuch) return server.limitInput(client, true);
-      server.noteWaiting(client);
-      client.reply.queued();
-      return;
-    }
+    if (inMulti && !command.traits.has("unqueued")) return this.#queue(client, command, args);
     this.#callGated(client, command, args, gates);
+  }
+
+  /** Queues a command between MULTI and EXEC. */
+  #queue(client: Client, command: Command, args: Args): void {
+    const server = this.#server;
+    const transaction = client.transaction!;
+    const { memory } = transaction;
+    if (!transaction.queue(command, args)) return this.#reject(client, command, OOM);
+    if (transaction.bytes > client.limits.maxQueryBytes) return server.limitInput(client, true);
+    if (transaction.memory > memory) {
+      server.noteWaiting(client);
+      // Much may follow before the cron counts.
+      if (memory > 0) server.countBytesOf(client);
+    }
+    client.reply.queued();
   }
 
   /** Runs a command for a client with CLIENT NO-TOUCH, or in any other state. */
@@ -593,6 +597,8 @@ function memberArg(count: number, isZset: boolean): number {
 
 /** The log tells of an attack so seldom that it cannot be flooded. */
 const ATTACK_LOG_MS = 60_000;
+
+const OOM = "OOM command not allowed when used memory > 'maxmemory'.";
 
 const DEBUG_NOT_ALLOWED =
   'ERR DEBUG command not allowed. If the enable-debug-command option is set to "local", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server.';

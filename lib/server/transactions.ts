@@ -5,38 +5,119 @@
  * asks here who watches it; a mark on those clients makes their next EXEC answer null. A key that
  * had already expired when it was watched counts as missing, so its removal breaks nothing.
  */
-import type { Args } from "../resp/args.ts";
+import { copyBytes } from "../bytes/arena.ts";
+import { Args } from "../resp/args.ts";
 import type { Database } from "../store/database.ts";
 import { latin1, latin1Bytes } from "../bytes/text.ts";
 import type { Client } from "./client.ts";
 import type { Command } from "./command.ts";
 
-/** What a queued command and a watched key take beside their bytes, for the client alone; rounded. */
-const QUEUED_BYTES = 256;
+/** What a watched key takes beside its bytes, for the client alone; rounded. */
 const WATCHED_BYTES = 128;
+
+/** The first part of a queue is small: most transactions are. A later one is as long as all before it. */
+const FIRST_PART = 512;
+const LONGEST_PART = 1024 * 1024;
+/** A command beyond that is refused: offsets are 32 bits long. */
+const MAX_PART = 2 ** 31 - 1;
+/** What a part takes beside its buffer, rounded. */
+const PART_BYTES = 256;
+
+/**
+ * Some of MULTI's commands in one buffer. Words fill it from the front: for each command its number in
+ * the table, the number of its arguments, and a pair of offset and length for each of those. The
+ * arguments' bytes fill it from the back. So a command costs the heap nothing.
+ */
+class Part {
+  readonly words: Int32Array;
+  readonly bytes: Uint8Array;
+  /** Words in use. */
+  used = 0;
+  /** Where the bytes in use begin. */
+  start: number;
+
+  constructor(length: number) {
+    const buffer = new ArrayBuffer(length + (-length & 3));
+    this.words = new Int32Array(buffer);
+    this.bytes = new Uint8Array(buffer);
+    this.start = this.bytes.length;
+  }
+
+  get room(): number {
+    return this.start - 4 * this.used;
+  }
+}
 
 /** What MULTI collects until EXEC. */
 export class Transaction {
-  readonly commands: { readonly command: Command; readonly args: Args }[] = [];
+  /** How many commands there are. */
+  count = 0;
   /** A command was refused when it was queued: EXEC answers EXECABORT. */
   refused = false;
   /** Bytes of arguments and their places: what `client-query-buffer-limit` limits, as in Redis. */
   bytes = 0;
+  /** Bytes that all of it takes. */
+  memory = 0;
   /** The flags of all its commands, and those that some of them lack. */
   flags = 0;
   lacks = 0;
+  readonly #parts: Part[] = [];
+  #last: Part | undefined;
 
-  /** Bytes that all of it takes, about. */
-  get memory(): number {
-    return this.bytes + QUEUED_BYTES * this.commands.length;
-  }
-
-  queue(command: Command, args: Args): void {
-    const own = args.own();
-    this.commands.push({ command, args: own });
-    this.bytes += own.buf.length + own.spans.byteLength;
+  /** Adds a command; returns false, nothing having changed, where there is no memory for it. */
+  queue(command: Command, args: Args): boolean {
+    const { count } = args;
+    let length = 0;
+    for (let i = 0; i < count; i++) length += args.len(i);
+    const need = 4 * (2 + 2 * count) + length;
+    const part = this.#last !== undefined && this.#last.room >= need
+      ? this.#last
+      : this.#grow(need);
+    if (part === undefined) return false;
+    const { words, bytes } = part;
+    let word = part.used;
+    let at = part.start -= length;
+    words[word++] = command.number;
+    words[word++] = count;
+    for (let i = 0; i < count; i++) {
+      const len = args.len(i);
+      copyBytes(args.buf, args.off(i), bytes, at, len);
+      words[word++] = at;
+      words[word++] = len;
+      at += len;
+    }
+    part.used = word;
+    this.count++;
+    this.bytes += length + 8 * count;
     this.flags |= command.flags;
     this.lacks |= ~command.flags;
+    return true;
+  }
+
+  /** Runs all commands for the client, in their order. */
+  run(client: Client): void {
+    const { router, commands } = client.server;
+    for (const { words, bytes, used } of this.#parts) {
+      const args = new Args(bytes, words, 0, 0);
+      for (let at = 0; at < used; at += 2 + 2 * words[at + 1]!) {
+        args.base = at + 2;
+        args.count = words[at + 1]!;
+        router.call(client, commands.numbered[words[at]!]!, args);
+      }
+    }
+  }
+
+  #grow(need: number): Part | undefined {
+    if (need > MAX_PART) return undefined;
+    const usual = Math.min(Math.max(this.memory, FIRST_PART), LONGEST_PART);
+    try {
+      this.#last = new Part(Math.max(need, usual));
+    } catch {
+      return undefined;
+    }
+    this.#parts.push(this.#last);
+    this.memory += PART_BYTES + this.#last.bytes.length;
+    return this.#last;
   }
 }
 
