@@ -116,9 +116,9 @@ export class PrimaryLink {
     this.#wake?.();
   }
 
-  /** Once a second: acknowledges, gives up a silent primary, and tries again where the link is down. */
+  /** Once a second: acknowledges, and tries again where the link is down. */
   tick(): void {
-    const { config, log, time } = this.#server;
+    const { log, time } = this.#server;
     if (this.state === "connect") {
       if (this.#wake === undefined) return;
       log.notice(`Connecting to MASTER ${this.#address}`);
@@ -131,6 +131,12 @@ export class PrimaryLink {
       this.lastIoMs = time.nowMs;
       this.#conn?.write(NEWLINE).catch(() => {});
     } else if (this.state === "connected") this.acknowledge();
+  }
+
+  /** Gives up a primary that was silent for longer than `repl-timeout`. */
+  judge(): void {
+    if (this.state === "connect") return;
+    const { config, time } = this.#server;
     if (time.nowMs - this.lastIoMs > 1000 * config.values["repl-timeout"]) {
       this.#close(TIMEOUTS[this.state]);
     }

@@ -289,7 +289,6 @@ export class Replicas {
       if (replica.state === "waiting" || this.#snapshots.writesFileFor(replica)) {
         replica.sendNewline();
       }
-      this.#checkTimeout(replica, values["repl-timeout"]);
     }
     const ttlSeconds = values["repl-backlog-ttl"];
     if (
@@ -303,8 +302,14 @@ export class Replicas {
       );
     }
     this.#snapshots.cron();
-    this.refreshGood();
     this.trim();
+  }
+
+  /** Drops replicas that were silent for longer than `repl-timeout`, and counts the good ones. */
+  judge(): void {
+    const timeoutSeconds = this.#server.config.values["repl-timeout"];
+    for (const replica of this.attached) this.#checkTimeout(replica, timeoutSeconds);
+    this.refreshGood();
   }
 
   #checkTimeout(replica: Replica, timeoutSeconds: number): void {

@@ -141,6 +141,12 @@ export class Replication {
     this.link?.tick();
   }
 
+  /** Once a second, unless there may be much to read: acts on who has been silent for long. */
+  judge(): void {
+    this.replicas.judge();
+    this.link?.judge();
+  }
+
   /** Our primary's history has another ID from here on: it was a replica of the same one. */
   follow(id: string): void {
     if (id === this.id) return;
