@@ -44,7 +44,7 @@ export class Replication {
 
   readonly #server: Server;
   readonly #newId: () => string;
-  /** Up to where the replicas' connections were told of the stream. */
+  /** Up to where the replicas' connections were told of the stream; -1: they were not. */
   #fedOffset = 0;
 
   /** `newId` makes IDs of histories. */
@@ -66,6 +66,8 @@ export class Replication {
     this.stream.restart(this.stream.offset);
     this.propagation.active = !this.isReplica;
     this.propagation.forgetSelected();
+    // It may go on at a lower position, and reach that one again.
+    this.#fedOffset = -1;
   }
 
   /** Forgets the stream: nobody can go on from here. */
