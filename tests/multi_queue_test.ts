@@ -88,29 +88,46 @@ Deno.test("commands of any length come out of the queue in their order", async (
   assertEquals(reply.items.map(show), expected);
 });
 
-redisTest(
-  "CLIENT LIST tells of the queue what Redis does, and a transaction's end frees it",
-  async () => {
-    await using pair = await startPair();
-    const fields = {
-      command: ["CLIENT", "LIST"],
-      view: (reply: Reply) => {
-        const line = / name=queues .*? (multi=\S+).*? (multi-mem=\S+)/.exec(show(reply))!;
-        return `${line[1]} ${line[2]}`;
-      },
-    };
-    using other = await pair.connect();
-    await compare(pair, [["CLIENT", "SETNAME", "queues"], ["MULTI"]]);
-    for (let i = 0; i < 100; i++) await compare(pair, [["RPUSH", "list", "a", "b".repeat(i)]]);
-    await compare(other, [fields]);
-    await compare(pair, [["EXEC"]]);
-    await compare(other, [fields]);
-    await compare(pair, [["MULTI"], ["GET", "list"]]);
-    await compare(other, [fields]);
-    await compare(pair, [["DISCARD"]]);
-    await compare(other, [fields]);
+/** What CLIENT LIST tells of the client named `queues`. */
+const QUEUE = {
+  command: ["CLIENT", "LIST"],
+  view: (reply: Reply) => {
+    const fields = / name=queues .*? (multi=\S+).*? (multi-mem=\S+)/.exec(show(reply))!;
+    return `${fields[1]} ${fields[2]}`;
   },
-);
+};
+
+redisTest("CLIENT LIST tells of the queue what Redis does", async () => {
+  await using pair = await startPair();
+  using other = await pair.connect();
+  await compare(pair, [["CLIENT", "SETNAME", "queues"], ["MULTI"]]);
+  for (let i = 0; i < 100; i++) await compare(pair, [["RPUSH", "list", "a", "b".repeat(i)]]);
+  await compare(other, [QUEUE]);
+  await compare(pair, [["EXEC"]]);
+  await compare(other, [QUEUE]);
+  await compare(pair, [["MULTI"], ["GET", "list"]]);
+  await compare(other, [QUEUE]);
+  await compare(pair, [["DISCARD"]]);
+  await compare(other, [QUEUE]);
+});
+
+redisTest("a transaction that will not run queues no more", async () => {
+  await using pair = await startPair({ config: {} });
+  using other = await pair.connect();
+  await compare(pair, [["CLIENT", "SETNAME", "queues"]]);
+  await compare(pair, [["MULTI"], ["GET", "a"], ["NOSUCH"], ["SET", "a", "b"], ["PING"]]);
+  await compare(other, [QUEUE]);
+  await compare(pair, [["EXEC"], ["EXISTS", "a"]]);
+
+  await compare(pair, [["WATCH", "w"], ["MULTI"], ["GET", "a"]]);
+  await compare(other, [["SET", "w", "1"]]);
+  await compare(pair, [["SET", "a", "b"], ["PING"]]);
+  await compare(other, [QUEUE]);
+  // So what came too late is not what EXEC is judged by.
+  await compare(other, [["CONFIG", "SET", "maxmemory", "1"]]);
+  await compare(pair, [["EXEC"]]);
+  await compare(other, [["CONFIG", "SET", "maxmemory", "0"], QUEUE]);
+});
 
 Deno.test("what is queued counts against maxmemory at once, and no more once it is dropped", async () => {
   await using server = await serveOpen({ port: 0, maxmemory: "10mb" });
