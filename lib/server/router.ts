@@ -59,19 +59,14 @@ export class Router {
   readonly #resumed = new Queue<Client>();
   readonly #blockedKeys: BlockedKeys;
   readonly #propagation: Propagation;
-  /**
-   * Runs the command again for which a client is blocked, if the gates still let it: refused or
-   * postponed, it is blocked no longer.
-   */
+  /** Runs the command again for which a client is blocked. */
   readonly #callAgain = (client: Client, args: Args) => {
     const server = this.#server;
     const { current } = server;
-    const gates = server.gates & client.gateMask | client.gates;
     const batch = this.#batch;
     server.current = client;
     this.#batch = undefined;
-    this.#admit(client, client.lastCommand!, args, gates, true);
-    if (client.postponed) client.postponeFirst(args);
+    this.#callGated(client, client.lastCommand!, args, client.gates, true);
     if ((client.gates & AFTERMATH) !== 0) this.#finish(client);
     if (this.#propagation.pending) this.#endUnit(client);
     server.current = current;
@@ -356,7 +351,7 @@ export class Router {
     if (command !== undefined) {
       const gates = this.#server.gates & client.gateMask | client.gates;
       if (gates === 0) this.#call(client, command, args);
-      else this.#admit(client, command, args, gates, this.#batch!.again);
+      else this.#admit(client, command, args, gates);
     }
     if ((client.gates & AFTERMATH) !== 0) this.#finish(client);
     if (this.#propagation.pending) this.#endUnit(client);
@@ -416,11 +411,8 @@ export class Router {
     client.close();
   }
 
-  /**
-   * Asks every gate that may apply; runs, queues, postpones or refuses the command. `again`: see
-   * {@link Router.call}.
-   */
-  #admit(client: Client, command: Command, args: Args, gates: number, again: boolean): void {
+  /** Asks every gate that may apply; runs, queues, postpones or refuses the command. */
+  #admit(client: Client, command: Command, args: Args, gates: number): void {
     const server = this.#server;
     const { flags } = command;
     const inMulti = (gates & GATE.multi) !== 0;
@@ -478,7 +470,7 @@ export class Router {
       return;
     }
     if (inMulti && !command.traits.has("unqueued")) return this.#queue(client, command, args);
-    this.#callGated(client, command, args, gates, again);
+    this.#callGated(client, command, args, gates);
   }
 
   /** Queues a command between MULTI and EXEC. */
@@ -500,7 +492,7 @@ export class Router {
   }
 
   /** Runs a command for a client with CLIENT NO-TOUCH, or in any other state. */
-  #callGated(client: Client, command: Command, args: Args, gates: number, again: boolean): void {
+  #callGated(client: Client, command: Command, args: Args, gates: number, again = false): void {
     const { access } = this.#server;
     access.touching = (gates & GATE.noTouch) === 0 || command.traits.has("always_touches");
     this.call(client, command, args, again);
@@ -511,7 +503,7 @@ export class Router {
   #finish(client: Client): void {
     const { gates, lastCommand } = client;
     const keepsCaching = (gates & GATE.multi) !== 0 || client.postponed ||
-      client.blocked !== undefined || lastCommand?.traits.has("keeps_caching");
+      lastCommand?.traits.has("keeps_caching");
     if ((gates & GATE.caching) !== 0 && !keepsCaching) client.setCaching(false);
     if ((gates & GATE.deferred) !== 0) client.pushDeferred();
   }
