@@ -11,6 +11,12 @@ export class Queue<T> {
     this.#items.push(item);
   }
 
+  /** Puts an item before all others. */
+  unshift(item: T): void {
+    if (this.#head > 0) this.#items[--this.#head] = item;
+    else this.#items.unshift(item);
+  }
+
   /** The next item, which stays. */
   peek(): T | undefined {
     return this.#items[this.#head];

@@ -14,6 +14,7 @@
 import { BufferPool } from "../bytes/buffer_pool.ts";
 import { latin1 } from "../bytes/text.ts";
 import { parseInteger } from "../bytes/integer.ts";
+import type { Args } from "./args.ts";
 
 /** What every connection allows; the server changes it with its configuration. */
 export interface RequestLimits {
@@ -72,6 +73,20 @@ export class CommandBatch {
   error: string | undefined;
   /** The client outgrew `client-query-buffer-limit`: it is closed without a word. */
   overflow = false;
+  /** Its command ran before, and waited. */
+  again = false;
+
+  /** One command that ran before, whose arguments are in a buffer of their own. */
+  static again(args: Args): CommandBatch {
+    const batch = new CommandBatch();
+    batch.buf = args.buf;
+    batch.used = 1 + args.spans.length;
+    batch.spans = new Int32Array(batch.used);
+    batch.spans[0] = args.count;
+    batch.spans.set(args.spans, 1);
+    batch.again = true;
+    return batch;
+  }
 
   /** The commands from `at` on, in buffers of their own. */
   own(): CommandBatch {

@@ -5,7 +5,7 @@
 import { Queue } from "../bytes/queue.ts";
 import type { Replica } from "../replication/replica.ts";
 import type { Args } from "../resp/args.ts";
-import type { CommandBatch, Requester, RequestLimits } from "../resp/decoder.ts";
+import { CommandBatch, type Requester, type RequestLimits } from "../resp/decoder.ts";
 import { type Chunk, ReplyWriter, SharedChunk } from "../resp/reply_writer.ts";
 import type { Propagation } from "../replication/propagation.ts";
 import type { Database } from "../store/database.ts";
@@ -60,7 +60,7 @@ export class Client implements Requester, Subscriber {
   libVersion = "";
   user = "default";
   readonly createdMs: number;
-  /** When its last bytes came. */
+  /** When its last bytes came, or were sent to it and taken. */
   seenMs: number;
   lastCommand: Command | undefined;
 
@@ -169,6 +169,14 @@ export class Client implements Requester, Subscriber {
   /** Keeps a batch's remaining commands, which it owns, for when it is no longer halted. */
   postpone(batch: CommandBatch): void {
     this.pending.push(batch);
+    this.pendingBytes += batch.heldBytes;
+    this.server.noteWaiting(this);
+  }
+
+  /** {@link Client.postpone} of a command that ran and waited, so that it comes before all others. */
+  postponeFirst(args: Args): void {
+    const batch = CommandBatch.again(args);
+    this.pending.unshift(batch);
     this.pendingBytes += batch.heldBytes;
     this.server.noteWaiting(this);
   }
