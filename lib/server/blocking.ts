@@ -58,7 +58,7 @@ export class Blocking {
 
   /** Ends a client's wait, its reply being written, whose command is not run again. */
   complete(client: Client): void {
-    countCall(client);
+    endCall(client);
     this.unblock(client);
   }
 
@@ -71,7 +71,7 @@ export class Blocking {
   /** Ends a client's wait with an error: CLIENT UNBLOCK's, or one of what it waits for. */
   fail(client: Client, line: string): void {
     client.reply.error(line);
-    countCall(client).failed++;
+    endCall(client).failed++;
     this.unblock(client);
   }
 
@@ -88,8 +88,10 @@ export class Blocking {
 }
 
 /** Counts a blocked client's command, which ends without being run again; returns it. */
-function countCall(client: Client): Command {
+function endCall(client: Client): Command {
   client.server.stats.commands++;
+  // It was the one for which CLIENT CACHING was called.
+  if (client.tracking?.caching) client.setCaching(false);
   const command = client.lastCommand!;
   command.calls++;
   return command;

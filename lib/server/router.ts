@@ -59,14 +59,19 @@ export class Router {
   readonly #resumed = new Queue<Client>();
   readonly #blockedKeys: BlockedKeys;
   readonly #propagation: Propagation;
-  /** Runs the command again for which a client is blocked. */
+  /**
+   * Runs the command again for which a client is blocked, if the gates still let it: refused or
+   * postponed, it is blocked no longer.
+   */
   readonly #callAgain = (client: Client, args: Args) => {
     const server = this.#server;
     const { current } = server;
+    const gates = server.gates & client.gateMask | client.gates;
     const batch = this.#batch;
     server.current = client;
     this.#batch = undefined;
-    this.#callGated(client, client.lastCommand!, args, client.gates, true);
+    this.#admit(client, client.lastCommand!, args, gates, true);
+    if (client.postponed) client.postponeFirst(args);
     if ((client.gates & AFTERMATH) !== 0) this.#finish(client);
     if (this.#propagation.pending) this.#endUnit(client);
     server.current = current;
@@ -351,7 +356,7 @@ export class Router {
     if (command !== undefined) {
       const gates = this.#server.gates & client.gateMask | client.gates;
       if (gates === 0) this.#call(client, command, args);
-      else this.#admit(client, command, args, gates);
+      else this.#admit(client, command, args, gates, this.#batch!.again);
     }
     if ((client.gates & AFTERMATH) !== 0) this.#finish(client);
     if (this.#propagation.pending) this.#endUnit(client);
@@ -411,8 +416,11 @@ export class Router {
     client.close();
   }
 
-  /** Asks every gate that may apply; runs, queues, postpones or refuses the command. */
-  #admit(client: Client, command: Command, args: Args, gates: number): void {
+  /**
+   * Asks every gate that may apply; runs, queues, postpones or refuses the command. `again`: see
+   * {@link Router.call}.
+   */
+  #admit(client: Client, command: Command, args: Args, gates: number, again: boolean): void {
     const server = this.#server;
     const { flags } = command;
     const inMulti = (gates & GATE.multi) !== 0;
@@ -470,7 +478,7 @@ export class Router {
       return;
     }
     if (inMulti && !command.traits.has("unqueued")) return this.#queue(client, command, args);
-    this.#callGated(client, command, args, gates);
+    this.#callGated(client, command, args, gates, again);
   }
 
   /** Queues a command between MULTI and EXEC. */
@@ -492,7 +500,7 @@ export class Router {
   }
 
   /** Runs a command for a client with CLIENT NO-TOUCH, or in any other state. */
-  #callGated(client: Client, command: Command, args: Args, gates: number, again = false): void {
+  #callGated(client: Client, command: Command, args: Args, gates: number, again: boolean): void {
     const { access } = this.#server;
     access.touching = (gates & GATE.noTouch) === 0 || command.traits.has("always_touches");
     this.call(client, command, args, again);
@@ -503,7 +511,7 @@ export class Router {
   #finish(client: Client): void {
     const { gates, lastCommand } = client;
     const keepsCaching = (gates & GATE.multi) !== 0 || client.postponed ||
-      lastCommand?.traits.has("keeps_caching");
+      client.blocked !== undefined || lastCommand?.traits.has("keeps_caching");
     if ((gates & GATE.caching) !== 0 && !keepsCaching) client.setCaching(false);
     if ((gates & GATE.deferred) !== 0) client.pushDeferred();
   }
