@@ -3,10 +3,12 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { serve } from "../lib/mod.ts";
 import { compareConversation, type Line } from "./support/conversation.ts";
 import { compare, frames, startPair, unordered } from "./support/differential.ts";
+import { eventually } from "./support/eventually.ts";
+import { startRedis } from "./support/redis.ts";
 import { info } from "./support/replication.ts";
 import { type Reply, RespClient, show } from "./support/resp_client.ts";
 import { seeded } from "./support/rng.ts";
-import { redisTest } from "./support/skip.ts";
+import { redisTest, valkeyTest } from "./support/skip.ts";
 
 const BINARY = new Uint8Array([0, 0xff, 0x0d, 0x0a]);
 
@@ -169,6 +171,46 @@ redisTest("CLIENT TRACKING OPTIN and OPTOUT choose the commands", async () => {
     assert(pair.redino.pushes.length > 2);
   }
 });
+
+/** How a wait ends: by itself after so many milliseconds, or by another client. */
+const WAITS: readonly (readonly [what: string, block: string, by: readonly string[]])[] = [
+  ["is served", "0", ["XADD", "s", "2-1", "f", "v"]],
+  ["runs out of time", "10", ["PING"]],
+  ["is ended", "0", ["CLIENT", "UNBLOCK", "<id>", "ERROR"]],
+];
+
+for (const [what, block, by] of WAITS) {
+  const check = async (port: number) => {
+    using reader = await RespClient.connect(port, { protocol: 3 });
+    using writer = await RespClient.connect(port);
+    const id = (await reader.ask("CLIENT", "ID")).slice(1);
+    await writer.send("XADD", "s", "1-1", "f", "v");
+    await reader.send("CLIENT", "TRACKING", "ON", "OPTIN");
+    await reader.send("CLIENT", "CACHING", "YES");
+    await reader.post("XREAD", "BLOCK", block, "STREAMS", "s", "$");
+    if (block === "0") {
+      await eventually(async () => (await info(writer, "clients")).get("blocked_clients") === "1");
+    }
+    await writer.send(...by.map((word) => word === "<id>" ? id : word));
+    await reader.read();
+    await reader.send("GET", "k");
+    reader.pushes.length = 0;
+    await writer.send("SET", "k", "v");
+    await writer.send("XADD", "s", "3-1", "f", "v");
+    await reader.send("PING");
+    assertEquals(reader.pushes.map(show), ['>["invalidate" ["s"]]']);
+  };
+  const name = `CLIENT CACHING is for a command that waits, and for no other when that ${what}`;
+  Deno.test(name, async () => {
+    await using server = await serve({ port: 0, save: "" });
+    await check(server.port);
+  });
+  // What is served is remembered by 7.0 when it begins to wait, and not when it is served.
+  valkeyTest(`${name}, in Valkey`, async () => {
+    await using valkey = await startRedis({ program: "valkey-server" });
+    await check(valkey.port);
+  });
+}
 
 redisTest("CLIENT TRACKING BCAST tells of all keys with its prefixes", async () => {
   await compareConversation({ a: 3, b: 2, c: 3, d: 3 }, [
