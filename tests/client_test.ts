@@ -558,6 +558,33 @@ Deno.test("CLIENT NO-TOUCH keeps reads from counting as an access", async () => 
   assertEquals(await client.ask("OBJECT", "IDLETIME", "k"), ":0");
 });
 
+Deno.test("CLIENT NO-TOUCH goes by each command of a transaction: TOUCH touches, GET does not", async () => {
+  let nowMs = 1_000_000;
+  await using server = await serve({ port: 0, clock: () => nowMs });
+  using client = await RespClient.connect(server.port);
+  await client.ask("MSET", "touched", "v", "read", "v", "last", "v");
+  nowMs += 60_000;
+  const queued = [
+    ["CLIENT", "NO-TOUCH", "ON"],
+    ["TOUCH", "touched"],
+    ["GET", "read"],
+    ["CLIENT", "NO-TOUCH", "OFF"],
+    ["GET", "last"],
+  ];
+  await client.ask("MULTI");
+  for (const command of queued) await client.ask(...command);
+  assertEquals(await client.ask("EXEC"), '[+OK :1 "v" +OK "v"]');
+  assertEquals(await client.ask("OBJECT", "IDLETIME", "touched"), ":0");
+  assertEquals(await client.ask("OBJECT", "IDLETIME", "read"), ":60");
+  assertEquals(await client.ask("OBJECT", "IDLETIME", "last"), ":0");
+  await client.ask("CLIENT", "NO-TOUCH", "ON");
+  nowMs += 60_000;
+  await client.ask("MULTI");
+  await client.ask("TOUCH", "read");
+  assertEquals(await client.ask("EXEC"), "[:1]");
+  assertEquals(await client.ask("OBJECT", "IDLETIME", "read"), ":0");
+});
+
 redisTest("A HELP's replies are simple strings in RESP3 too", async () => {
   await using pair = await startPair({ protocol: 3 });
   const { redino } = pair;

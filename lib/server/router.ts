@@ -130,6 +130,7 @@ export class Router {
       client.onBatch?.();
       if (client.halted && !client.closing) client.postpone(batch.own());
     } finally {
+      server.current = undefined;
       this.#end();
     }
     this.#send(client);
@@ -285,15 +286,26 @@ export class Router {
   }
 
   /**
-   * Runs one command for a client, and shows it to whoever watches: EXEC's way in, too. `again`: it
-   * runs not for the first time, for it had to wait.
+   * Runs one command for a client in any state, and shows it to whoever watches: EXEC's way in, too.
+   * Whatever is thrown ends here, so that a transaction is run whole. `again`: it runs not for the
+   * first time, for it had to wait.
    */
   call(client: Client, command: Command, args: Args, again = false): void {
-    this.#call(client, command, args);
-    const { gates, tracking, monitors } = this.#server;
-    if ((client.gates & GATE.tracking) !== 0) tracking.remember(client, command, args);
-    if ((gates & GATE.monitored) === 0 || again) return;
-    if ((command.flags & NOT_MONITORED) === 0) monitors.feed(client, command, args);
+    const server = this.#server;
+    const { access } = server;
+    access.touching = (client.gates & GATE.noTouch) === 0 || command.traits.has("always_touches");
+    try {
+      this.#call(client, command, args);
+      if ((client.gates & GATE.tracking) !== 0) server.tracking.remember(client, command, args);
+      if (
+        (server.gates & GATE.monitored) !== 0 && !again && (command.flags & NOT_MONITORED) === 0
+      ) {
+        server.monitors.feed(client, command, args);
+      }
+    } catch (error) {
+      server.reportBug(`what follows ${command.fullName}`, error);
+    }
+    access.touching = true;
   }
 
   /** Runs one command for a client, with its statistics. */
@@ -478,7 +490,7 @@ export class Router {
       return;
     }
     if (inMulti && !command.traits.has("unqueued")) return this.#queue(client, command, args);
-    this.#callGated(client, command, args, gates, again);
+    this.call(client, command, args, again);
   }
 
   /** Queues a command between MULTI and EXEC. */
@@ -497,14 +509,6 @@ export class Router {
       }
     }
     client.reply.queued();
-  }
-
-  /** Runs a command for a client with CLIENT NO-TOUCH, or in any other state. */
-  #callGated(client: Client, command: Command, args: Args, gates: number, again: boolean): void {
-    const { access } = this.#server;
-    access.touching = (gates & GATE.noTouch) === 0 || command.traits.has("always_touches");
-    this.call(client, command, args, again);
-    access.touching = true;
   }
 
   /** After a command, or the refusal of one, in the states of {@link AFTERMATH}. */
