@@ -22,25 +22,6 @@ export function cString(text: string): string {
   return nul < 0 ? text : text.slice(0, nul);
 }
 
-const ESCAPES: Readonly<Record<string, string>> = {
-  "\\": "\\\\",
-  '"': '\\"',
-  "\n": "\\n",
-  "\r": "\\r",
-  "\t": "\\t",
-  "\x07": "\\a",
-  "\b": "\\b",
-};
-
-/** Latin-1 characters between double quotes, those that cannot be printed escaped as Redis does. */
-export function quoted(text: string): string {
-  const escaped = text.replace(
-    /[^ !#-[\]-~]/g,
-    (char) => ESCAPES[char] ?? `\\x${char.charCodeAt(0).toString(16).padStart(2, "0")}`,
-  );
-  return `"${escaped}"`;
-}
-
 const utf8Encoder = new TextEncoder();
 const utf8Decoder = new TextDecoder();
 

@@ -3,7 +3,8 @@
  * `\n`, `\r`, `\t`, `\b`, `\a`; '…' with `\'` alone. The inline commands' decoder does the same on
  * bytes.
  */
-import { latin1, latin1Bytes, quoted, utf8, utf8Bytes } from "../bytes/text.ts";
+import { quoted } from "../bytes/quote.ts";
+import { latin1, latin1Bytes, utf8, utf8Bytes } from "../bytes/text.ts";
 
 const ESCAPES: Readonly<Record<string, string>> = {
   n: "\n",
@@ -56,7 +57,7 @@ export function splitArgs(line: string): string[] | undefined {
 
 /** `text` in double quotes, so that {@link splitArgs} reads it back as one word. */
 export function quoteArg(text: string): string {
-  return quoted(latin1(utf8Bytes(text)));
+  return quoted(utf8Bytes(text));
 }
 
 function isSpace(char: string): boolean {

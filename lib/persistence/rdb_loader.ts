@@ -8,7 +8,8 @@
  */
 import { crc64 } from "../bytes/crc64.ts";
 import { hashBytes } from "../bytes/hash.ts";
-import { latin1, quoted } from "../bytes/text.ts";
+import { quoted } from "../bytes/quote.ts";
+import { latin1 } from "../bytes/text.ts";
 import { setAccess } from "../store/access.ts";
 import { type Database, NO_EXPIRY } from "../store/database.ts";
 import type { KeyspaceListener } from "../store/events.ts";
@@ -442,5 +443,5 @@ export async function loadFile(
 
 /** A string for messages: printable, and not too long. */
 function shown({ buf, off, len }: RdbString): string {
-  return quoted(latin1(buf, off, Math.min(len, SHOWN_BYTES))).slice(1, -1);
+  return quoted(buf.subarray(off, off + Math.min(len, SHOWN_BYTES))).slice(1, -1);
 }

@@ -267,10 +267,13 @@ export class Server implements AsyncDisposable {
     client.close();
   }
 
-  /** Closes a client that does not read what it is sent, by `client-output-buffer-limit`. */
-  limitOutput(client: Client): void {
+  /**
+   * Closes a client that does not read what it is sent, by `client-output-buffer-limit`; `coming`
+   * bytes are about to be added to that.
+   */
+  limitOutput(client: Client, coming = 0): void {
     const limit = this.config.values["client-output-buffer-limit"][client.outputClass];
-    const waiting = client.connection.unsentBytes;
+    const waiting = client.connection.unsentBytes + coming;
     if (waiting > 0) this.noteWaiting(client);
     // A replica that goes on in the backlog may have all of it to read.
     const leastHard = client.feed === undefined ? 0 : this.replication.stream.backlogBytes;
