@@ -4,7 +4,9 @@ import { serve } from "../lib/mod.ts";
 import { ActiveExpiry } from "../lib/store/active_expiry.ts";
 import { compare, startPair, type Step, within } from "./support/differential.ts";
 import { eventually } from "./support/eventually.ts";
-import { RespClient } from "./support/resp_client.ts";
+import { info } from "./support/replication.ts";
+import { RespClient, show } from "./support/resp_client.ts";
+import { redisTest } from "./support/skip.ts";
 import { TestStore } from "./support/store.ts";
 
 const FAR_MS = 99_999_999_999_999;
@@ -198,6 +200,39 @@ Deno.test("an expired key is gone at the next look, and its time is over only af
   assertEquals(await ask("PTTL k"), ":-2");
   assertEquals(await ask("EXISTS k"), ":0");
 });
+
+redisTest(
+  "commands that are sent together have each its own time, those of a transaction one",
+  async () => {
+    await using pair = await startPair();
+    using other = await pair.connect();
+    for (const side of ["redis", "redino"] as const) {
+      const client = pair[side];
+      const waiting = other[side];
+      const replies = async (count: number, line: string) => {
+        await client.write(line.replaceAll("; ", "\r\n") + "\r\n");
+        const shown: string[] = [];
+        for (let i = 0; i < count; i++) shown.push(show(await client.read()));
+        return shown;
+      };
+      assertEquals(await replies(3, "SET k v PX 100; DEBUG SLEEP 0.2; GET k"), [
+        "+OK",
+        "+OK",
+        "nil$",
+      ]);
+      assertEquals(
+        (await replies(6, "MULTI; SET k v PX 100; DEBUG SLEEP 0.2; GET k; EXEC; GET k")).slice(-2),
+        ['[+OK +OK "v"]', "nil$"],
+      );
+      // Who is served goes on when those commands are over.
+      await waiting.write("BLPOP l 0\r\nGET k\r\n");
+      await eventually(async () => (await info(client, "clients")).get("blocked_clients") === "1");
+      await replies(3, "SET k v PX 100; RPUSH l x; DEBUG SLEEP 0.2");
+      assertEquals(show(await waiting.read()), '["l" "x"]');
+      assertEquals(show(await waiting.read()), "nil$");
+    }
+  },
+);
 
 Deno.test("a key that expires is removed though nobody asks for it", async () => {
   let nowMs = 1_700_000_000_000;

@@ -35,6 +35,9 @@ const AFTERMATH = GATE.deferred | GATE.caching;
 /** Bytes of reply that take a small part of a millisecond. */
 const LONG_REPLY = 16 * 1024;
 
+/** Milliseconds after which the time that commands see is read again between two of a batch. */
+const STALE_MS = 1;
+
 /** A command of so many arguments may take long, however little each of them costs. */
 const MANY_ARGUMENTS = 256;
 
@@ -104,6 +107,8 @@ export class Router {
   #clockMs = 0;
   /** When the batch began, on that clock. */
   #beganMs = 0;
+  /** When the time that commands see was read, on that clock. */
+  #timeMs = 0;
 
   constructor(server: Server, commands: CommandTable) {
     this.#server = server;
@@ -352,6 +357,11 @@ export class Router {
     if (timed || this.#replied >= LONG_REPLY) {
       const usec = this.#share();
       const { slowlog, latency, time } = this.#server;
+      // What follows is later by that; but a transaction has one time.
+      if (this.#clockMs - this.#timeMs >= STALE_MS && client.transaction === undefined) {
+        this.#timeMs = this.#clockMs;
+        time.refresh();
+      }
       if (usec >= slowlog.thresholdUsec && (command.flags & FLAGS.skip_slowlog) === 0) {
         slowlog.note(client, args, usec, command.spec.secrets?.(args));
       }
@@ -553,7 +563,7 @@ export class Router {
 
   #begin(): void {
     this.#running = true;
-    this.#beganMs = this.#clockMs = performance.now();
+    this.#beganMs = this.#timeMs = this.#clockMs = performance.now();
   }
 
   /** Ends a batch: accounts for its time, and lets those go on whom it woke. */
