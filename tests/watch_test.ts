@@ -1,6 +1,7 @@
 /** What breaks WATCH and what does not, held against the real server. */
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { serve } from "../lib/mod.ts";
+import { Server } from "../lib/server/server.ts";
 import {
   type ClientPair,
   type Command,
@@ -9,7 +10,8 @@ import {
   startPair,
 } from "./support/differential.ts";
 import { eventually } from "./support/eventually.ts";
-import { type Argument, RespClient } from "./support/resp_client.ts";
+import { heapBytes } from "./support/heap.ts";
+import { type Argument, encodeCommand, RespClient } from "./support/resp_client.ts";
 import { redisTest } from "./support/skip.ts";
 
 const PROTOCOLS = [2, 3] as const;
@@ -387,4 +389,49 @@ Deno.test("a client that goes leaves no watch behind, and its queue is never run
   assertEquals(await other.ask("WATCH", "k"), "+OK");
   assertEquals(await other.ask("MULTI"), "+OK");
   assertEquals(await other.ask("EXEC"), "[]");
+});
+
+redisTest(
+  "Of several clients that watch a key each is told, and who stops leaves the others",
+  async () => {
+    await using pair = await startPair();
+    using second = await pair.connect();
+    using third = await pair.connect();
+    for (let leaving = 0; leaving <= 3; leaving++) {
+      const watchers = [pair, second, third];
+      for (const watcher of watchers) await compare(watcher, [["WATCH", "k", "l", "k"]]);
+      for (const watcher of watchers.slice(0, leaving)) await compare(watcher, [["UNWATCH"]]);
+      using other = await pair.connect();
+      await compare(other, [["INCR", "k"]]);
+      for (const watcher of watchers) await compare(watcher, [["MULTI"], ["PING"], ["EXEC"]]);
+      await compare(other, [["INCR", "k"]]);
+      for (const watcher of watchers) await compare(watcher, [["MULTI"], ["PING"], ["EXEC"]]);
+    }
+  },
+);
+
+Deno.test("a watched key takes about as much as is counted for it", async () => {
+  const COUNT = 300_000;
+  await using server = await serve({ port: 0 });
+  if (!(server instanceof Server)) throw new TypeError("serve() gives no Server");
+  using client = await RespClient.connect(server.port);
+  const requests: Uint8Array[] = [];
+  for (let i = 0; i < COUNT; i += 1000) {
+    const names = Array.from({ length: 1000 }, (_, k) => `key:${String(i + k).padStart(12, "0")}`);
+    requests.push(encodeCommand(["WATCH", ...names]));
+  }
+  const heapBefore = heapBytes();
+  const countedBefore = server.clientBytes;
+  for (const request of requests) {
+    await client.write(request);
+    await client.read();
+  }
+  const heap = (heapBytes() - heapBefore) / COUNT;
+  server.countClientBytes();
+  const counted = (server.clientBytes - countedBefore) / COUNT;
+  assertEquals(counted, 144);
+  assert(heap > counted / 2 && heap < counted * 1.5, `${heap} bytes of heap a key`);
+  assertEquals(await client.ask("UNWATCH"), "+OK");
+  server.countClientBytes();
+  assertEquals(server.clientBytes, 0);
 });

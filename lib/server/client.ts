@@ -66,8 +66,8 @@ export class Client implements Requester, Subscriber {
 
   /** Set between MULTI and EXEC. */
   transaction: Transaction | undefined;
-  /** WATCHed keys, as (database, key). Empty for most clients, so made when needed. */
-  watched: Map<string, { expired: boolean }> | undefined;
+  /** WATCHed keys, as (database, key), and whether they had expired. Made when needed. */
+  watched: Map<string, boolean> | undefined;
   /** Bytes that these take, about. */
   watchedBytes = 0;
   /** Whether a WATCHed key has changed. */

@@ -122,8 +122,8 @@ export class Transaction {
 }
 
 export class Watches {
-  /** Clients by database and key. */
-  readonly #watchers = new Map<string, Set<Client>>();
+  /** Who watches a key, by database and key: nearly always one client, which needs no set. */
+  readonly #watchers = new Map<string, Client | Set<Client>>();
 
   get size(): number {
     return this.#watchers.size;
@@ -135,11 +135,12 @@ export class Watches {
     client.watched ??= new Map();
     if (client.watched.has(key)) return;
     const entry = client.db.map.find(buf, off, len);
-    client.watched.set(key, { expired: entry !== 0 && client.db.isExpired(entry) });
+    client.watched.set(key, entry !== 0 && client.db.isExpired(entry));
     client.watchedBytes += WATCHED_BYTES + len;
-    let watchers = this.#watchers.get(key);
-    if (watchers === undefined) this.#watchers.set(key, watchers = new Set());
-    watchers.add(client);
+    const watchers = this.#watchers.get(key);
+    if (watchers === undefined) this.#watchers.set(key, client);
+    else if (watchers instanceof Set) watchers.add(client);
+    else this.#watchers.set(key, new Set([watchers, client]));
   }
 
   /** Lets a client watch nothing. */
@@ -148,8 +149,8 @@ export class Watches {
     if (client.watched === undefined) return;
     for (const key of client.watched.keys()) {
       const watchers = this.#watchers.get(key);
-      watchers?.delete(client);
-      if (watchers?.size === 0) this.#watchers.delete(key);
+      if (watchers instanceof Set && watchers.size > 1) watchers.delete(client);
+      else this.#watchers.delete(key);
     }
     client.watched = undefined;
     client.watchedBytes = 0;
@@ -163,7 +164,7 @@ export class Watches {
     if (watchers === undefined) return;
     // Not `db.find`: what the command set may have expired, and goes only when somebody looks for it.
     const exists = db.map.find(buf, off, len) !== 0;
-    for (const client of watchers) this.#mark(client, key, exists);
+    for (const client of each(watchers)) this.#mark(client, key, exists);
   }
 
   /** Keys of a database were all removed, or its contents exchanged with `other`'s. */
@@ -176,10 +177,10 @@ export class Watches {
       const coming = other === undefined ? 0 : other.map.find(bytes, 0, bytes.length);
       if (!isThere && coming === 0) continue;
       const comesExpired = coming !== 0 && other!.isExpired(coming);
-      for (const client of watchers) {
+      for (const client of each(watchers)) {
         // A key that comes and has expired counts as missing, as if it had been so when watched.
-        if (comesExpired && !isThere) client.watched!.get(key)!.expired = true;
-        else if (!comesExpired || !client.watched!.get(key)!.expired) {
+        if (comesExpired && !isThere) client.watched!.set(key, true);
+        else if (!comesExpired || !client.watched!.get(key)!) {
           this.#mark(client, key, coming !== 0);
         }
       }
@@ -189,8 +190,8 @@ export class Watches {
   /** Whether a key that the client watches has expired since. */
   hasExpired(client: Client): boolean {
     if (client.watched === undefined) return false;
-    for (const [key, { expired }] of client.watched) {
-      if (expired) continue;
+    for (const [key, wasExpired] of client.watched) {
+      if (wasExpired) continue;
       const colon = key.indexOf(":");
       const db = client.server.dbs[Number(key.slice(0, colon))]!;
       const bytes = latin1Bytes(key.slice(colon + 1));
@@ -201,16 +202,14 @@ export class Watches {
   }
 
   #mark(client: Client, key: string, exists: boolean): void {
-    const watched = client.watched!.get(key)!;
-    if (watched.expired) {
-      // It was gone when it was watched: only a new key of that name is a change.
-      if (!exists) {
-        watched.expired = false;
-        return;
-      }
-    }
-    client.watchBroken = true;
+    // It was gone when it was watched: only a new key of that name is a change.
+    if (client.watched!.get(key)! && !exists) client.watched!.set(key, false);
+    else client.watchBroken = true;
   }
+}
+
+function each(watchers: Client | Set<Client>): Iterable<Client> {
+  return watchers instanceof Set ? watchers : [watchers];
 }
 
 function watchKey(db: Database, buf: Uint8Array, off: number, len: number): string {
