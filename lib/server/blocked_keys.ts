@@ -15,7 +15,8 @@
  * Serving is running the client's command again, from its arguments. So the handler is the one place
  * that knows how to serve, and takes the first of its keys that has something, as it would for a new
  * client. It may find that there is nothing for it after all and call `wait` once more: then nothing
- * changes, neither its place in the queues nor its time-out. What it changes may make further keys
+ * changes, neither its place in the queues nor its time-out. Where the router's gates refuse it now, or
+ * CLIENT PAUSE holds it up, it waits for its keys no longer. What it changes may make further keys
  * ready (BLMOVE): serving goes on until none is. A served client runs its next commands after the
  * batch that runs now.
  *
@@ -140,7 +141,7 @@ export class BlockedKeys {
     return this.#ready.length > 0;
   }
 
-  /** Serves whom the ready keys can serve; `run` runs a client's command again. */
+  /** Serves whom the ready keys can serve; `run` runs a client's command again, if it may. */
   serve(dbs: readonly Database[], run: (client: Client, args: Args) => void): void {
     // What a served client runs does not serve others itself: they have their turn here.
     if (this.#serving) return;

@@ -1,7 +1,7 @@
 /**
  * CLIENT PAUSE: commands (all, or those that write) wait until a time or CLIENT UNPAUSE. A paused
- * command was not run; its client is postponed with that command first in its pending ones. What the
- * server itself does may hold writes back, too, which no CLIENT UNPAUSE ends.
+ * command was not run, or waited for keys that are ready now; its client is postponed with that command
+ * first in its pending ones. What the server itself does may hold writes back, too, which no CLIENT UNPAUSE ends.
  */
 import type { Client } from "./client.ts";
 import { Timer } from "./timer.ts";
