@@ -5,8 +5,8 @@
  */
 import { assertEquals } from "@std/assert";
 import { latin1Bytes } from "../lib/bytes/text.ts";
-import { serve } from "../lib/mod.ts";
 import { eventually } from "./support/eventually.ts";
+import { startRedino } from "./support/redino_replica.ts";
 import { StreamPair } from "./support/replica_stream.ts";
 import {
   ALL,
@@ -105,7 +105,7 @@ async function start(
 ): Promise<AsyncDisposable & { readonly port: number }> {
   const config = { ...CONFIG, ...more, "repl-diskless-sync-delay": "0" };
   return kind === "redino"
-    ? await serve({ port: 0, save: "", "enable-debug-command": "yes", ...config })
+    ? await startRedino({ save: "", ...config })
     : await startRedis({ args: Object.entries(config).flatMap(([k, v]) => [`--${k}`, v]) });
 }
 

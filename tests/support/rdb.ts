@@ -1,10 +1,11 @@
 /** RDB files in tests: built by hand, loaded into a server of this process, filled by commands. */
 import { crc64 } from "../../lib/bytes/crc64.ts";
 import { latin1Bytes } from "../../lib/bytes/text.ts";
-import { serve, type ServeOptions } from "../../lib/mod.ts";
+import type { ServeOptions } from "../../lib/mod.ts";
 import { RdbLoader, type RdbLoaderOptions } from "../../lib/persistence/rdb_loader.ts";
 import { Server } from "../../lib/server/server.ts";
-import { type Argument, RespClient } from "./resp_client.ts";
+import { startRedino as startServer } from "./redino_replica.ts";
+import type { Argument, RespClient } from "./resp_client.ts";
 
 export interface Redino extends AsyncDisposable {
   readonly server: Server;
@@ -13,17 +14,10 @@ export interface Redino extends AsyncDisposable {
 
 /** A server of this process whose parts a test may reach for, and a connection to it. */
 export async function startRedino(options: ServeOptions = {}): Promise<Redino> {
-  const server = await serve({ port: 0, "enable-debug-command": "yes", ...options });
+  const started = await startServer(options);
+  const { server, client } = started;
   if (!(server instanceof Server)) throw new TypeError("serve() gives no Server");
-  const client = await RespClient.connect(server.port, { timeoutMs: 30_000 });
-  return {
-    server,
-    client,
-    async [Symbol.asyncDispose]() {
-      client.close();
-      await server.close();
-    },
-  };
+  return { server, client, [Symbol.asyncDispose]: () => started[Symbol.asyncDispose]() };
 }
 
 export type LoadOptions = Partial<RdbLoaderOptions> & {
