@@ -276,13 +276,12 @@ function sunionstore(client: Client, args: Args): void {
 // ---- what only the first has -----------------------------------------------------------------------
 
 /**
- * Whether to look for each member of the first set in all others, and not to take the members of all
- * others from a copy of the first: Redis's estimate of which is less work.
+ * Whether to look for each member of the first of sets of these sizes in all others, and not to take
+ * the members of all others from a copy of the first: Redis's estimate of which is less work.
  */
-function looksUp(first: SetValue, others: readonly SetValue[]): boolean {
-  const lookUps = first.size * (1 + others.length) / 2;
-  const removals = others.reduce((sum, set) => sum + set.size, first.size);
-  return Math.floor(lookUps) <= removals;
+export function looksUp(sizes: readonly number[]): boolean {
+  const lookUps = Math.floor(sizes[0]! * sizes.length / 2);
+  return lookUps <= sizes.reduce((sum, size) => sum + size, 0);
 }
 
 /** Visits the members of the first set that no other has; the largest are asked first. */
@@ -319,7 +318,7 @@ function sdiff(client: Client, args: Args): void {
   const [first, ...rest] = readSets(client, args, 1, args.count);
   const others = present(rest);
   if (first === undefined || others.some((set) => set.isSame(first))) return client.reply.set(0);
-  if (looksUp(first, others)) {
+  if (looksUp([first, ...others].map(({ size }) => size))) {
     const found: number[] = [];
     subtract(first, others, (position) => found.push(position));
     return replyMembers(client, first, found);
@@ -336,7 +335,7 @@ function sdiffstore(client: Client, args: Args): void {
     return storeNothing(client, args);
   }
   const result = new SetValue().createIntset(client.db);
-  if (looksUp(first, others)) {
+  if (looksUp([first, ...others].map(({ size }) => size))) {
     subtract(first, others, (position) => addMember(client, result, first, position));
   } else {
     copyAndTake(client, result, first, others);

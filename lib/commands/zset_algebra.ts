@@ -11,6 +11,7 @@ import { LargeZset } from "../store/zset_large.ts";
 import { walkLarge, zsetLength, zsetScore, zsetWalk } from "../store/zset_value.ts";
 import { integerArg, integerAtLeast } from "./arguments.ts";
 import type { CommandSpec } from "./spec.ts";
+import { looksUp } from "./set_algebra.ts";
 import { arrayOfMembers, replyMember, storeResult } from "./zset_access.ts";
 
 export const ZSET_ALGEBRA_COMMANDS = [
@@ -311,18 +312,16 @@ function intersect(db: Database, { sources, aggregate }: Combination): LargeZset
   return result;
 }
 
-/** Looks each member up in all the others, or takes theirs away from a copy: what is less, as SDIFF does. */
+/** Asks the others for each member, or takes theirs away from a copy. */
 function subtract(db: Database, { sources }: Combination): LargeZset {
   const result = new LargeZset(db.arena);
   const [first, ...others] = sources;
-  const lookUps = first!.length * sources.length / 2;
-  const removals = sources.reduce((all, { length }) => all + length, 0);
-  const looksUp = lookUps <= removals;
+  const asks = looksUp(sources.map(({ length }) => length));
   first!.walk((buf, off, len, score) => {
-    if (looksUp && others.some((other) => !Number.isNaN(other.score(buf, off, len)))) return;
+    if (asks && others.some((other) => !Number.isNaN(other.score(buf, off, len)))) return;
     result.addUnordered(buf, off, len, score);
   });
-  if (looksUp) return result;
+  if (asks) return result;
   for (const other of others) {
     other.walk((buf, off, len) => {
       const found = result.find(buf, off, len);
