@@ -10,6 +10,7 @@
  * Reference 0 is no block. What is longer than {@link MAX_BLOCK} has an ArrayBuffer of its own, and its reference is a
  * number in a table; `length > MAX_BLOCK` tells the two kinds apart everywhere.
  */
+import { equalBytes } from "./compare.ts";
 
 const SLAB_BYTES = 1 << 20;
 const UNIT_BITS = 17;
@@ -146,12 +147,7 @@ export class Arena {
 
   /** Whether a block holds just these bytes. */
   equals(ref: number, length: number, src: Uint8Array, off: number): boolean {
-    const buf = this.buf(ref, length);
-    const at = this.off(ref, length);
-    for (let i = 0; i < length; i++) {
-      if (buf[at + i] !== src[off + i]) return false;
-    }
-    return true;
+    return equalBytes(this.buf(ref, length), this.off(ref, length), src, off, length);
   }
 
   /** Whether a block of `from` bytes can hold `to` bytes where it stands. */
@@ -298,7 +294,9 @@ export function copyBytes(
   length: number,
 ): void {
   if (length <= 48) {
-    for (let i = 0; i < length; i++) dst[to + i] = src[from + i]!;
+    const shift = to - from;
+    const end = from + length;
+    for (let i = from; i < end; i++) dst[i + shift] = src[i]!;
   } else {
     dst.set(src.subarray(from, from + length), to);
   }

@@ -16,6 +16,7 @@
  *   buckets: an entry that stays is found whatever is added, removed or rehashed between calls.
  */
 import { type Arena, copyBytes, releaseArray } from "./arena.ts";
+import { equalBytes } from "./compare.ts";
 import { hashBytes } from "./hash.ts";
 
 const FIRST_SLOTS = 16;
@@ -280,12 +281,7 @@ export class ByteMap {
       return len > MAX_INLINE_KEY && this.keyLen(entry) === len &&
         arena.equals(this.longKey(entry), len, buf, off);
     }
-    const slab = arena.slab(entry);
-    const at = arena.byteOf(entry) + this.keyOffset;
-    for (let i = 0; i < len; i++) {
-      if (slab[at + i] !== buf[off + i]) return false;
-    }
-    return true;
+    return equalBytes(arena.slab(entry), arena.byteOf(entry) + this.keyOffset, buf, off, len);
   }
 
   #findOld(hash: number, buf: Uint8Array, off: number, len: number): number {

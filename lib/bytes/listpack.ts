@@ -14,6 +14,7 @@
  */
 import type { Arena } from "./arena.ts";
 import { copyBytes } from "./arena.ts";
+import { equalBytes } from "./compare.ts";
 import { int64, joinInt64, readInt64, splitInt64 } from "./int64.ts";
 import { formatInteger } from "./integer.ts";
 import { latin1Bytes } from "./text.ts";
@@ -518,9 +519,7 @@ function stringEquals(
   } else if ((byte & 0x3f) !== len) {
     return false;
   }
-  at += head;
-  for (let i = 0; i < len; i++) if (buf[at + i] !== src[from + i]) return false;
-  return true;
+  return equalBytes(buf, at + head, src, from, len);
 }
 
 /** Bytes of an element's encoding up to a string's data, or of a whole integer. */

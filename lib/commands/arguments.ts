@@ -1,6 +1,7 @@
 /** Numbers among the arguments that several families read alike, with Redis's errors for them. */
 import type { ValueType } from "../store/database.ts";
 import type { Client } from "../server/client.ts";
+import { equalBytes } from "../bytes/compare.ts";
 import { LAST_TIME_MS, parseAnyInt64, parseInt64, parseInteger } from "../bytes/integer.ts";
 import { parseLongDouble } from "../bytes/long_double.ts";
 import type { Args } from "../resp/args.ts";
@@ -157,13 +158,9 @@ export function invalidExpireTime(command: string): ReplyError {
 
 /** Whether two arguments are the same bytes. */
 export function sameArgs(args: Args, i: number, j: number): boolean {
-  const len = args.len(i);
-  if (len !== args.len(j)) return false;
   const { buf } = args;
-  const a = args.off(i);
-  const b = args.off(j);
-  for (let k = 0; k < len; k++) if (buf[a + k] !== buf[b + k]) return false;
-  return true;
+  const len = args.len(i);
+  return len === args.len(j) && equalBytes(buf, args.off(i), buf, args.off(j), len);
 }
 
 /** The entry of key argument `i` for a command that reads, or 0; throws WRONG_TYPE for another type. */

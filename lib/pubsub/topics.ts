@@ -2,6 +2,7 @@
  * Names that clients listen to: the channels, the shard channels or the patterns of a server, found
  * by their bytes without making a string. A topic exists as long as it has a subscriber.
  */
+import { equalBytes } from "../bytes/compare.ts";
 import { hashBytes } from "../bytes/hash.ts";
 
 /** A topic and who listens, in the order in which they came. */
@@ -72,7 +73,5 @@ export class Topics<S> implements Iterable<Topic<S>> {
 }
 
 function isSame(name: Uint8Array, buf: Uint8Array, off: number, len: number): boolean {
-  if (name.length !== len) return false;
-  for (let i = 0; i < len; i++) if (name[i] !== buf[off + i]) return false;
-  return true;
+  return name.length === len && equalBytes(name, 0, buf, off, len);
 }

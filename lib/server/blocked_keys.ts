@@ -24,6 +24,7 @@
  * where they are and looks at all their keys again. While nobody waits, all of this costs a write one
  * test of {@link BlockedKeys.size}.
  */
+import { equalBytes } from "../bytes/compare.ts";
 import { hashBytes } from "../bytes/hash.ts";
 import { Queue } from "../bytes/queue.ts";
 import type { Args } from "../resp/args.ts";
@@ -188,9 +189,7 @@ export class BlockedKeys {
   ): WaitedKey | undefined {
     for (let key = this.#keys.get(hash); key !== undefined; key = key.next) {
       if (key.dbNumber !== dbNumber || key.bytes.length !== len) continue;
-      let i = 0;
-      while (i < len && key.bytes[i] === buf[off + i]) i++;
-      if (i === len) return key;
+      if (equalBytes(key.bytes, 0, buf, off, len)) return key;
     }
     return undefined;
   }

@@ -11,6 +11,7 @@
  */
 import { Arena } from "../bytes/arena.ts";
 import { ByteMap } from "../bytes/byte_map.ts";
+import { equalBytes } from "../bytes/compare.ts";
 import { hashBytes } from "../bytes/hash.ts";
 import { latin1, latin1Bytes } from "../bytes/text.ts";
 import { findKeys } from "../commands/keyspecs.ts";
@@ -333,7 +334,5 @@ function joined(head: Uint8Array, value: Uint8Array): Uint8Array {
 }
 
 function startsWith(buf: Uint8Array, off: number, len: number, prefix: Uint8Array): boolean {
-  if (len < prefix.length) return false;
-  for (let i = 0; i < prefix.length; i++) if (buf[off + i] !== prefix[i]) return false;
-  return true;
+  return len >= prefix.length && equalBytes(prefix, 0, buf, off, prefix.length);
 }

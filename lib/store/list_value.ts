@@ -15,6 +15,7 @@ import {
   readElement,
   seekElement,
 } from "../bytes/listpack.ts";
+import { equalBytes } from "../bytes/compare.ts";
 import type { Args } from "../resp/args.ts";
 import { type Database, ENCODING, TYPE } from "./database.ts";
 import { Span } from "./string_value.ts";
@@ -192,9 +193,7 @@ export class ListWalk {
   /** Whether the element is these bytes. */
   equals(src: Uint8Array, off: number, len: number): boolean {
     if (!this.#isPlain) return elementEquals(this.#buf, this.#at, src, off, len);
-    if (this.#bytes !== len) return false;
-    for (let i = 0; i < len; i++) if (this.#buf[this.#off + i] !== src[off + i]) return false;
-    return true;
+    return this.#bytes === len && equalBytes(this.#buf, this.#off, src, off, len);
   }
 
   /** Goes on to the next element; returns whether there is one. */
