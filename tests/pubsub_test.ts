@@ -2,7 +2,7 @@
 import { assertEquals } from "@std/assert";
 import { latin1, latin1Bytes } from "../lib/bytes/text.ts";
 import { serve } from "../lib/mod.ts";
-import { Topics } from "../lib/pubsub/topics.ts";
+import { NONE, Topics } from "../lib/pubsub/topics.ts";
 import { compareConversation, Conversation, type Line } from "./support/conversation.ts";
 import { compare, frames, startPair, unordered } from "./support/differential.ts";
 import { type Reply, RespClient, show } from "./support/resp_client.ts";
@@ -309,20 +309,33 @@ Deno.test("Topics are found among many, also where their hashes are the same", a
     // So many that two or three pairs share a hash of 32 bits.
     const names = Array.from({ length: 150_000 }, (_, i) => latin1Bytes(`name:${i}`));
     const topics = new Topics<string>();
-    for (const name of names) topics.open(name, 0, name.length).subscribers.push("me");
+    for (const name of names) topics.join(name, 0, name.length, "me");
     assertEquals(topics.size, names.length);
     assertEquals([...topics].length, names.length);
     rng.shuffle(names);
     for (const [i, name] of names.entries()) {
       const topic = topics.find(name, 0, name.length);
-      if (topic?.name.length !== name.length || !topic.subscribers.includes("me")) {
+      if (topic === NONE || latin1(topics.name(topic)) !== latin1(name)) {
         throw new Error(`${latin1(name)} is not found after ${i} removals`);
       }
-      topics.leave(topic, "me");
-      if (topics.find(name, 0, name.length) !== undefined) {
+      assertEquals(topics.listeners(topic), "me");
+      // Some have a second listener for a while.
+      if (i % 3 === 0) {
+        assertEquals(topics.join(name, 0, name.length, "you"), topic);
+        assertEquals([topics.count(topic), topics.listeners(topic)], [2, ["me", "you"]]);
+        assertEquals(topics.leave(topic, "me"), false);
+        assertEquals([topics.count(topic), topics.listeners(topic)], [1, "you"]);
+      }
+      assertEquals(topics.leave(topic, i % 3 === 0 ? "you" : "me"), true);
+      if (topics.find(name, 0, name.length) !== NONE) {
         throw new Error(`${latin1(name)} is still there`);
       }
+      // Numbers of topics that went are given again.
+      if (i % 1000 === 0) {
+        assertEquals(topics.join(name, 0, name.length, "new") < names.length, true);
+      }
     }
+    for (const topic of [...topics]) topics.leave(topic, "new");
     assertEquals([topics.size, [...topics].length], [0, 0]);
   });
 });

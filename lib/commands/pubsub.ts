@@ -1,6 +1,7 @@
 /** Pub/Sub: subscribing to channels, patterns and shard channels, publishing, and who listens. */
 import { globMatch } from "../bytes/glob.ts";
 import type { Kind } from "../pubsub/pubsub.ts";
+import { NONE } from "../pubsub/topics.ts";
 import type { Args } from "../resp/args.ts";
 import { ReplyError } from "../resp/reply_error.ts";
 import type { Client } from "../server/client.ts";
@@ -243,7 +244,8 @@ function leave(client: Client, args: Args, kind: Kind, word: string): void {
   if (args.count === 1) {
     const topics = [...client.subscriptions?.[kind] ?? []];
     if (topics.length === 0) confirm(client, kind, word, undefined);
-    for (const { name } of topics) {
+    for (const topic of topics) {
+      const name = pubsub[kind].name(topic);
       pubsub.unsubscribe(client, kind, name, 0, name.length);
       confirm(client, kind, word, name);
     }
@@ -295,7 +297,9 @@ function listTopics({ server, reply }: Client, args: Args, kind: Kind): void {
   if (args.count > 3) throw subcommandSyntaxError(args);
   const names: Uint8Array[] = [];
   const pattern = args.count === 3 ? args.view(2) : undefined;
-  for (const { name } of server.pubsub[kind]) {
+  const topics = server.pubsub[kind];
+  for (const topic of topics) {
+    const name = topics.name(topic);
     if (pattern === undefined || globMatch(pattern, name)) names.push(name);
   }
   reply.array(names.length);
@@ -317,8 +321,9 @@ function shardNumSub(client: Client, args: Args): void {
 function countSubscribers({ server, reply }: Client, args: Args, kind: Kind): void {
   reply.array(2 * (args.count - 2));
   for (let i = 2; i < args.count; i++) {
-    const topic = server.pubsub[kind].find(args.buf, args.off(i), args.len(i));
+    const topics = server.pubsub[kind];
+    const topic = topics.find(args.buf, args.off(i), args.len(i));
     reply.bulk(args.buf, args.off(i), args.len(i));
-    reply.integer(topic?.subscribers.length ?? 0);
+    reply.integer(topic === NONE ? 0 : topics.count(topic));
   }
 }

@@ -5,7 +5,7 @@
 import { globMatchAt } from "../bytes/glob.ts";
 import { hashBytes } from "../bytes/hash.ts";
 import { MESSAGE, Message, type MessageKind, PATTERN_MESSAGE, SHARD_MESSAGE } from "./message.ts";
-import { type Topic, Topics } from "./topics.ts";
+import { NONE, Topics } from "./topics.ts";
 
 /** Who can subscribe: a client. */
 export interface Subscriber {
@@ -21,13 +21,13 @@ export type Kind = "channels" | "patterns" | "shards";
 /** What a subscription takes beside its name, which others may share; rounded. */
 const SUBSCRIPTION_BYTES = 64;
 
-/** What a subscriber listens to, in the order in which it subscribed. */
+/** The topics that a subscriber listens to, in the order in which it subscribed. */
 export class Subscriptions {
   /** Bytes that all of them take, about. */
   bytes = 0;
-  readonly channels = new Set<Topic<Subscriber>>();
-  readonly patterns = new Set<Topic<Subscriber>>();
-  readonly shards = new Set<Topic<Subscriber>>();
+  readonly channels = new Set<number>();
+  readonly patterns = new Set<number>();
+  readonly shards = new Set<number>();
 
   /** How many there are of a kind as Redis counts them: channels and patterns together. */
   count(kind: Kind): number {
@@ -43,25 +43,29 @@ export class PubSub {
   readonly channels = new Topics<Subscriber>();
   readonly patterns = new Topics<Subscriber>();
   readonly shards = new Topics<Subscriber>();
+  /** Every pattern's bytes by its topic, in the order in which they came: all are tried for each message. */
+  readonly #globs = new Map<number, Uint8Array>();
   readonly #message = new Message();
 
   /** Lets a subscriber listen to a topic; nothing happens where it does already. */
   subscribe(who: Subscriber, kind: Kind, buf: Uint8Array, off: number, len: number): void {
-    who.subscriptions ??= new Subscriptions();
-    const topic = this[kind].open(buf, off, len);
-    if (who.subscriptions[kind].has(topic)) return;
-    topic.subscribers.push(who);
-    who.subscriptions[kind].add(topic);
-    who.subscriptions.bytes += SUBSCRIPTION_BYTES + len;
+    const topics = this[kind];
+    const subscriptions = who.subscriptions ??= new Subscriptions();
+    const known = topics.find(buf, off, len);
+    if (known !== NONE && subscriptions[kind].has(known)) return;
+    const topic = topics.join(buf, off, len, who);
+    if (kind === "patterns" && known === NONE) this.#globs.set(topic, topics.name(topic));
+    subscriptions[kind].add(topic);
+    subscriptions.bytes += SUBSCRIPTION_BYTES + len;
   }
 
   /** Ends that; nothing happens where it does not listen. */
   unsubscribe(who: Subscriber, kind: Kind, buf: Uint8Array, off: number, len: number): void {
-    const topic = this[kind].find(buf, off, len);
     const { subscriptions } = who;
-    if (topic === undefined || !subscriptions?.[kind].delete(topic)) return;
+    const topic = this[kind].find(buf, off, len);
+    if (!subscriptions?.[kind].delete(topic)) return;
     subscriptions.bytes -= SUBSCRIPTION_BYTES + len;
-    this[kind].leave(topic, who);
+    this.#leave(who, kind, topic);
     if (subscriptions.isEmpty) who.subscriptions = undefined;
   }
 
@@ -70,9 +74,13 @@ export class PubSub {
     const { subscriptions } = who;
     if (subscriptions === undefined) return;
     for (const kind of ["channels", "patterns", "shards"] as const) {
-      for (const topic of subscriptions[kind]) this[kind].leave(topic, who);
+      for (const topic of subscriptions[kind]) this.#leave(who, kind, topic);
     }
     who.subscriptions = undefined;
+  }
+
+  #leave(who: Subscriber, kind: Kind, topic: number): void {
+    if (this[kind].leave(topic, who) && kind === "patterns") this.#globs.delete(topic);
   }
 
   /** Whether anybody could get a message that is published to a channel. */
@@ -94,13 +102,13 @@ export class PubSub {
     hash = hashBytes(buf, off, len),
   ): number {
     const channel = this.channels.find(buf, off, len, hash);
-    if (channel === undefined && this.patterns.size === 0) return 0;
+    if (channel === NONE && this.#globs.size === 0) return 0;
     this.#message.set(buf, off, len, text, textOff, textLen);
-    let receivers = channel === undefined ? 0 : this.#send(channel, MESSAGE);
-    if (this.patterns.size === 0) return receivers;
-    for (const pattern of this.patterns) {
-      if (!globMatchAt(pattern.name, buf, off, len, false)) continue;
-      receivers += this.#send(pattern, PATTERN_MESSAGE, pattern.name);
+    let receivers = channel === NONE ? 0 : this.#send(this.channels, channel, MESSAGE);
+    if (this.#globs.size === 0) return receivers;
+    for (const [pattern, glob] of this.#globs) {
+      if (!globMatchAt(glob, buf, off, len, false)) continue;
+      receivers += this.#send(this.patterns, pattern, PATTERN_MESSAGE, glob);
     }
     return receivers;
   }
@@ -116,19 +124,30 @@ export class PubSub {
     hash = hashBytes(buf, off, len),
   ): number {
     const channel = this.shards.find(buf, off, len, hash);
-    if (channel === undefined) return 0;
+    if (channel === NONE) return 0;
     this.#message.set(buf, off, len, text, textOff, textLen);
-    return this.#send(channel, SHARD_MESSAGE);
+    return this.#send(this.shards, channel, SHARD_MESSAGE);
   }
 
-  #send({ subscribers }: Topic<Subscriber>, kind: MessageKind, pattern?: Uint8Array): number {
-    const receivers = subscribers.length;
+  #send(
+    topics: Topics<Subscriber>,
+    topic: number,
+    kind: MessageKind,
+    pattern?: Uint8Array,
+  ): number {
+    const listeners = topics.listeners(topic);
+    if (!Array.isArray(listeners)) {
+      this.#message.address(kind, 1, pattern);
+      (listeners as Subscriber).deliver(this.#message);
+      return 1;
+    }
+    const receivers = listeners.length;
     this.#message.address(kind, receivers, pattern);
-    for (let i = 0; i < subscribers.length;) {
-      const subscriber = subscribers[i]!;
+    for (let i = 0; i < listeners.length;) {
+      const subscriber = listeners[i]!;
       subscriber.deliver(this.#message);
       // Whoever is cut off for what waits for him has left.
-      if (subscribers[i] === subscriber) i++;
+      if (listeners[i] === subscriber) i++;
     }
     return receivers;
   }

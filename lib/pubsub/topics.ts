@@ -1,77 +1,120 @@
 /**
  * Names that clients listen to: the channels, the shard channels or the patterns of a server, found
- * by their bytes without making a string. A topic exists as long as it has a subscriber.
+ * by their bytes without making a string. A topic is a number, which it has as long as it has a
+ * subscriber.
+ *
+ * The table is a {@link ByteMap}, an entry being `key length | topic | name`. A message to one of
+ * thousands of channels costs what it waits for memory: so a look-up goes through typed arrays, and
+ * a topic's only subscriber, as most have, stands there himself and not in a list.
  */
-import { equalBytes } from "../bytes/compare.ts";
+import { Arena } from "../bytes/arena.ts";
+import { ByteMap } from "../bytes/byte_map.ts";
 import { hashBytes } from "../bytes/hash.ts";
 
-/** A topic and who listens, in the order in which they came. */
-export interface Topic<S> {
-  readonly name: Uint8Array;
-  readonly hash: number;
-  /** A list: what is sent to each matters more than how long one takes to leave many others. */
-  readonly subscribers: S[];
-  /** The next topic whose name has the same hash. */
-  next: Topic<S> | undefined;
-}
+/** The name begins behind its length and the topic. */
+const NAME_OFFSET = 8;
+/** Where an entry's topic stands, in words. */
+const TOPIC = 1;
 
-export class Topics<S> implements Iterable<Topic<S>> {
+/** No topic. */
+export const NONE = -1;
+
+/** `S` is who subscribes: no array. */
+export class Topics<S extends object | string> {
+  readonly #arena = new Arena();
+  readonly #map = new ByteMap(this.#arena, NAME_OFFSET);
+  /** By topic: who listens, in the order in which they came; a list only where there are several. */
+  readonly #listeners: (S | S[] | undefined)[] = [];
+  /** By topic: its entry, or 0 for a number that is free. */
+  readonly #entries: number[] = [];
+  readonly #free: number[] = [];
+
   /** How many topics there are. */
-  size = 0;
-  readonly #byHash = new Map<number, Topic<S>>();
-
-  /** The topic of this name, whose hash may be known. */
-  find(
-    buf: Uint8Array,
-    off: number,
-    len: number,
-    hash = hashBytes(buf, off, len),
-  ): Topic<S> | undefined {
-    let topic = this.#byHash.get(hash);
-    while (topic !== undefined && !isSame(topic.name, buf, off, len)) topic = topic.next;
-    return topic;
+  get size(): number {
+    return this.#map.count;
   }
 
-  /** The topic of this name, which is made where nobody listens yet: a subscriber must follow. */
-  open(buf: Uint8Array, off: number, len: number): Topic<S> {
+  /** The topic of this name, whose hash may be known, or {@link NONE}. */
+  find(buf: Uint8Array, off: number, len: number, hash = hashBytes(buf, off, len)): number {
+    const entry = this.#map.findHashed(hash, buf, off, len);
+    if (entry === 0) return NONE;
+    return this.#arena.words(entry)[this.#arena.wordOf(entry) + TOPIC]!;
+  }
+
+  /** Who listens to a topic: one, or a list of several. It changes as they come and go. */
+  listeners(topic: number): S | readonly S[] {
+    return this.#listeners[topic]!;
+  }
+
+  /** How many listen to a topic. */
+  count(topic: number): number {
+    const listeners = this.#listeners[topic]!;
+    return Array.isArray(listeners) ? listeners.length : 1;
+  }
+
+  /** A copy of a topic's name. */
+  name(topic: number): Uint8Array {
+    return this.#map.key(this.#entries[topic]!);
+  }
+
+  /** Lets somebody who does not yet listen to the topic of this name; returns the topic. */
+  join(buf: Uint8Array, off: number, len: number, who: S): number {
     const hash = hashBytes(buf, off, len);
-    const found = this.find(buf, off, len, hash);
-    if (found !== undefined) return found;
-    const topic: Topic<S> = {
-      name: buf.slice(off, off + len),
-      hash,
-      subscribers: [],
-      next: this.#byHash.get(hash),
-    };
-    this.#byHash.set(hash, topic);
-    this.size++;
+    const topic = this.find(buf, off, len, hash);
+    if (topic === NONE) return this.#open(buf, off, len, hash, who);
+    const listeners = this.#listeners[topic]!;
+    if (Array.isArray(listeners)) listeners.push(who);
+    else this.#listeners[topic] = [listeners, who];
     return topic;
   }
 
-  /** Takes a subscriber off its topic, and the topic away with its last one. */
-  leave(topic: Topic<S>, subscriber: S): void {
-    const { subscribers } = topic;
-    subscribers.splice(subscribers.indexOf(subscriber), 1);
-    if (subscribers.length > 0) return;
-    this.size--;
-    const first = this.#byHash.get(topic.hash)!;
-    if (first !== topic) {
-      let before = first;
-      while (before.next !== topic) before = before.next!;
-      before.next = topic.next;
-    } else if (topic.next !== undefined) this.#byHash.set(topic.hash, topic.next);
-    else this.#byHash.delete(topic.hash);
+  /** Takes somebody who listens off a topic; with the last the topic goes. Returns whether it went. */
+  leave(topic: number, who: S): boolean {
+    const listeners = this.#listeners[topic]!;
+    if (!Array.isArray(listeners)) {
+      this.#close(topic);
+      return true;
+    }
+    // A list: what is sent to each matters more than how long one takes to leave many others.
+    listeners.splice(listeners.indexOf(who), 1);
+    if (listeners.length === 1) this.#listeners[topic] = listeners[0]!;
+    return false;
   }
 
-  *[Symbol.iterator](): Generator<Topic<S>> {
-    for (const first of this.#byHash.values()) {
-      for (let topic: Topic<S> | undefined = first; topic !== undefined; topic = topic.next) {
-        yield topic;
-      }
+  /** All topics. */
+  *[Symbol.iterator](): Generator<number> {
+    for (let topic = 0; topic < this.#entries.length; topic++) {
+      if (this.#entries[topic] !== 0) yield topic;
     }
   }
-}
 
-function isSame(name: Uint8Array, buf: Uint8Array, off: number, len: number): boolean {
-  return name.length === len && equalBytes(name, 0, buf, off, len);
+  #open(buf: Uint8Array, off: number, len: number, hash: number, who: S): number {
+    const arena = this.#arena;
+    const topic = this.#free.pop() ?? this.#entries.length;
+    const entry = arena.alloc(this.#map.headBytes(len));
+    this.#map.writeKey(entry, buf, off, len);
+    arena.words(entry)[arena.wordOf(entry) + TOPIC] = topic;
+    this.#map.insert(hash, entry);
+    this.#entries[topic] = entry;
+    this.#listeners[topic] = who;
+    return topic;
+  }
+
+  #close(topic: number): void {
+    const map = this.#map;
+    const entry = this.#entries[topic]!;
+    const bytes = map.headBytes(map.keyLen(entry));
+    map.remove(map.hashOf(entry), entry);
+    map.freeLongKey(entry);
+    this.#arena.free(entry, bytes);
+    this.#entries[topic] = 0;
+    this.#listeners[topic] = undefined;
+    this.#free.push(topic);
+    if (this.#map.count === 0) this.#forgetNumbers();
+  }
+
+  /** Who subscribed to a million topics for once does not keep room for them. */
+  #forgetNumbers(): void {
+    this.#entries.length = this.#listeners.length = this.#free.length = 0;
+  }
 }
