@@ -69,6 +69,8 @@ const ERRORS: readonly [bytes: string, error: string][] = [
   ["*01\r\n", "invalid multibulk length"],
   ["*2147483648\r\n", "invalid multibulk length"],
   ["*1\r\n!3\r\n", "expected '$', got '!'"],
+  ["*1\r\n\r\n", "expected '$', got '\r'"],
+  ["*2\r\n$4\r\nECHO\r\n\r\n", "expected '$', got '\r'"],
   ["*1\r\n$-1\r\n", "invalid bulk length"],
   ["*1\r\n$x\r\n", "invalid bulk length"],
   ["*1\r\n$01\r\n", "invalid bulk length"],

@@ -32,6 +32,8 @@ const REFUSED: readonly (readonly [name: string, bytes: string])[] = [
   ["a count beyond 31 bits", "*2147483648\r\n"],
   ["a count beyond 64 bits", "*99999999999999999999\r\n"],
   ["an argument that is no bulk", "*1\r\n:1\r\n"],
+  ["an empty line where an argument is to begin", "*1\r\n\r\n"],
+  ["an empty line where the next is to begin", "*2\r\n$4\r\nECHO\r\n\r\n"],
   ["a bulk length below 0", "*1\r\n$-1\r\n"],
   ["a bulk length that is no number", "*2\r\n$3\r\nGET\r\n$k\r\n"],
   ["a bulk longer than proto-max-bulk-len", "*1\r\n$536870913\r\n"],
@@ -222,6 +224,59 @@ Deno.test("client-output-buffer-limit cuts a reader off that does not read, and 
   await eventually(() => server.clients.size === 1);
   assertEquals(server.usedMemory, before);
   assertEquals(await other.ask("STRLEN", "k"), `:${1024 * 1024}`);
+});
+
+Deno.test("a client cut off as it is served leaves nothing counted of what waited behind", async () => {
+  await using server = await serveOpen({
+    port: 0,
+    "client-output-buffer-limit": "normal 100kb 0 0",
+  });
+  using other = await RespClient.connect(server.port);
+  using waiting = await RespClient.connect(server.port);
+  await waiting.post("BLPOP", "q", "0");
+  await eventually(() => server.blocking.count === 1);
+  await waiting.post("SET", "x", "x".repeat(300_000));
+  await eventually(() => {
+    server.countClientBytes();
+    return server.clientBytes >= 300_000;
+  });
+  await other.send("RPUSH", "q", "x".repeat(200_000));
+  await eventually(() => server.clients.size === 1);
+  await other.send("PING");
+  server.countClientBytes();
+  assertEquals(server.clientBytes, 0);
+});
+
+Deno.test("a client that the cron closes is not counted from then on", async () => {
+  let nowMs = 1_800_000_000_000;
+  await using server = await serveOpen({ port: 0, clock: () => nowMs, timeout: 1 });
+  using other = await RespClient.connect(server.port);
+  await other.send("SET", "k", "x".repeat(20_000_000));
+  using deaf = await RespClient.connect(server.port);
+  await deaf.post("GET", "k");
+  await eventually(() => {
+    server.countClientBytes();
+    return server.clientBytes > 1_000_000;
+  });
+  nowMs += 5000;
+  await eventually(() => server.clients.size === 0);
+  server.countClientBytes();
+  assertEquals(server.clientBytes, 0);
+});
+
+Deno.test("messages to a client whose own command runs are limited, too", async () => {
+  await using server = await serveOpen({
+    port: 0,
+    "client-output-buffer-limit": "pubsub 1mb 0 0",
+  });
+  using client = await RespClient.connect(server.port);
+  await client.send("HELLO", "3");
+  const patterns = Array.from({ length: 100 }, (_, i) => "*".repeat(i + 1));
+  await client.write(request("PSUBSCRIBE", ...patterns) + request("PING"));
+  for (let reply = await client.readAny(); show(reply) !== "+PONG";) reply = await client.readAny();
+  await client.post("PUBLISH", "c", "x".repeat(100_000));
+  await eventually(() => server.stats.outputBufferDisconnections === 1);
+  await eventually(() => server.clients.size === 0);
 });
 
 Deno.test("a client cut off while its command runs leaves nothing behind that it asked for then", async () => {

@@ -41,6 +41,24 @@ redisTest("MONITOR shows commands, but no secrets and no administration", async 
   ], { "slowlog-log-slower-than": -1 });
 });
 
+redisTest("MONITOR shows an EXEC that is refused", async () => {
+  await using pair = await startPair();
+  using monitor = await pair.connect();
+  await compare(monitor, [["MONITOR"]]);
+  await compare(pair, [
+    ["MULTI"],
+    ["NOSUCH"],
+    ["EXEC"],
+    ["MULTI"],
+    ["SET", "k", "v"],
+  ]);
+  using other = await pair.connect();
+  await compare(other, [["CONFIG", "SET", "maxmemory", "1"]]);
+  await compare(pair, [["EXEC"]]);
+  await compare(other, [["CONFIG", "SET", "maxmemory", "0"], ["PING", "end"]]);
+  assertEquals(await lines(monitor.redino), await lines(monitor.redis));
+});
+
 redisTest("MONITOR shows a transaction's commands when they run, then EXEC", async () => {
   await using pair = await startPair();
   using monitor = await pair.connect();

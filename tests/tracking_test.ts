@@ -126,6 +126,8 @@ const READS: readonly Line[] = [
   ["b", "SWAPDB", "7", "0"],
   ["b", "COPY", "one", "two"],
   ["b", "MOVE", "two", "6"],
+  ["a", "EXISTS", "group"],
+  ["b", "XGROUP", "CREATE", "group", "g", "$", "MKSTREAM"],
   ["b", "SELECT", "5"],
   ["a", "GET", "shared"],
   ["b", "SET", "shared", "in another database"],

@@ -1,5 +1,4 @@
 /** Pub/Sub: subscribing to channels, patterns and shard channels, publishing, and who listens. */
-import { globMatch } from "../bytes/glob.ts";
 import type { Kind } from "../pubsub/pubsub.ts";
 import { NONE } from "../pubsub/topics.ts";
 import type { Args } from "../resp/args.ts";
@@ -245,6 +244,8 @@ function leave(client: Client, args: Args, kind: Kind, word: string): void {
     const topics = [...client.subscriptions?.[kind] ?? []];
     if (topics.length === 0) confirm(client, kind, word, undefined);
     for (const topic of topics) {
+      // Who is cut off meanwhile has left them all.
+      if (client.closing) break;
       const name = pubsub[kind].name(topic);
       pubsub.unsubscribe(client, kind, name, 0, name.length);
       confirm(client, kind, word, name);
@@ -299,8 +300,7 @@ function listTopics({ server, reply }: Client, args: Args, kind: Kind): void {
   const pattern = args.count === 3 ? args.view(2) : undefined;
   const topics = server.pubsub[kind];
   for (const topic of topics) {
-    const name = topics.name(topic);
-    if (pattern === undefined || globMatch(pattern, name)) names.push(name);
+    if (pattern === undefined || topics.matches(topic, pattern)) names.push(topics.name(topic));
   }
   reply.array(names.length);
   for (const name of names) reply.bulk(name);
@@ -319,9 +319,9 @@ function shardNumSub(client: Client, args: Args): void {
 }
 
 function countSubscribers({ server, reply }: Client, args: Args, kind: Kind): void {
+  const topics = server.pubsub[kind];
   reply.array(2 * (args.count - 2));
   for (let i = 2; i < args.count; i++) {
-    const topics = server.pubsub[kind];
     const topic = topics.find(args.buf, args.off(i), args.len(i));
     reply.bulk(args.buf, args.off(i), args.len(i));
     reply.integer(topic === NONE ? 0 : topics.count(topic));

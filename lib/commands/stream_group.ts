@@ -228,7 +228,9 @@ function xgroupCreate(client: Client, args: Args): void {
   if (stream === undefined) {
     stream = new Stream(db.arena);
     addStream(db, args, 2, stream);
-    client.server.watches.changed(db, args.buf, args.off(2), args.len(2));
+    const { watches, tracking } = client.server;
+    watches.changed(db, args.buf, args.off(2), args.len(2));
+    if (tracking.active) tracking.changed(true, args.buf, args.off(2), args.len(2));
   }
   if (findGroup(stream, args, 3) !== undefined) throw BUSY_GROUP;
   stream.groups.add(new Group(args.copy(3), db.arena, id, created.entriesRead));

@@ -40,9 +40,9 @@ export class Subscriptions {
 }
 
 export class PubSub {
-  readonly channels = new Topics<Subscriber>();
-  readonly patterns = new Topics<Subscriber>();
-  readonly shards = new Topics<Subscriber>();
+  readonly channels = new Topics();
+  readonly patterns = new Topics();
+  readonly shards = new Topics();
   /** Every pattern's bytes by its topic, in the order in which they came: all are tried for each message. */
   readonly #globs = new Map<number, Uint8Array>();
   readonly #message = new Message();
@@ -51,10 +51,13 @@ export class PubSub {
   subscribe(who: Subscriber, kind: Kind, buf: Uint8Array, off: number, len: number): void {
     const topics = this[kind];
     const subscriptions = who.subscriptions ??= new Subscriptions();
-    const known = topics.find(buf, off, len);
-    if (known !== NONE && subscriptions[kind].has(known)) return;
-    const topic = topics.join(buf, off, len, who);
-    if (kind === "patterns" && known === NONE) this.#globs.set(topic, topics.name(topic));
+    const hash = hashBytes(buf, off, len);
+    let topic = topics.find(buf, off, len, hash);
+    if (topic === NONE) {
+      topic = topics.open(buf, off, len, hash, who);
+      if (kind === "patterns") this.#globs.set(topic, topics.name(topic));
+    } else if (subscriptions[kind].has(topic)) return;
+    else topics.join(topic, who);
     subscriptions[kind].add(topic);
     subscriptions.bytes += SUBSCRIPTION_BYTES + len;
   }
@@ -130,7 +133,7 @@ export class PubSub {
   }
 
   #send(
-    topics: Topics<Subscriber>,
+    topics: Topics,
     topic: number,
     kind: MessageKind,
     pattern?: Uint8Array,
@@ -138,7 +141,7 @@ export class PubSub {
     const listeners = topics.listeners(topic);
     if (!Array.isArray(listeners)) {
       this.#message.address(kind, 1, pattern);
-      (listeners as Subscriber).deliver(this.#message);
+      listeners.deliver(this.#message);
       return 1;
     }
     const receivers = listeners.length;

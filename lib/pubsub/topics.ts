@@ -9,7 +9,9 @@
  */
 import { Arena } from "../bytes/arena.ts";
 import { ByteMap } from "../bytes/byte_map.ts";
+import { globMatchAt } from "../bytes/glob.ts";
 import { hashBytes } from "../bytes/hash.ts";
+import type { Subscriber } from "./pubsub.ts";
 
 /** The name begins behind its length and the topic. */
 const NAME_OFFSET = 8;
@@ -19,12 +21,11 @@ const TOPIC = 1;
 /** No topic. */
 export const NONE = -1;
 
-/** `S` is who subscribes: no array. */
-export class Topics<S extends object | string> {
+export class Topics {
   readonly #arena = new Arena();
   readonly #map = new ByteMap(this.#arena, NAME_OFFSET);
   /** By topic: who listens, in the order in which they came; a list only where there are several. */
-  readonly #listeners: (S | S[] | undefined)[] = [];
+  readonly #listeners: (Subscriber | Subscriber[] | undefined)[] = [];
   /** By topic: its entry, or 0 for a number that is free. */
   readonly #entries: number[] = [];
   readonly #free: number[] = [];
@@ -41,8 +42,8 @@ export class Topics<S extends object | string> {
     return this.#arena.words(entry)[this.#arena.wordOf(entry) + TOPIC]!;
   }
 
-  /** Who listens to a topic: one, or a list of several. It changes as they come and go. */
-  listeners(topic: number): S | readonly S[] {
+  /** Who listens to a topic: one, or a list of several, which changes as they come and go. */
+  listeners(topic: number): Subscriber | Subscriber[] {
     return this.#listeners[topic]!;
   }
 
@@ -52,24 +53,40 @@ export class Topics<S extends object | string> {
     return Array.isArray(listeners) ? listeners.length : 1;
   }
 
+  /** Whether a topic's name matches a pattern. */
+  matches(topic: number, glob: Uint8Array): boolean {
+    const map = this.#map;
+    const entry = this.#entries[topic]!;
+    return globMatchAt(glob, map.keyBuf(entry), map.keyOff(entry), map.keyLen(entry), false);
+  }
+
   /** A copy of a topic's name. */
   name(topic: number): Uint8Array {
     return this.#map.key(this.#entries[topic]!);
   }
 
-  /** Lets somebody who does not yet listen to the topic of this name; returns the topic. */
-  join(buf: Uint8Array, off: number, len: number, who: S): number {
-    const hash = hashBytes(buf, off, len);
-    const topic = this.find(buf, off, len, hash);
-    if (topic === NONE) return this.#open(buf, off, len, hash, who);
-    const listeners = this.#listeners[topic]!;
-    if (Array.isArray(listeners)) listeners.push(who);
-    else this.#listeners[topic] = [listeners, who];
+  /** Makes the topic of a name that has none, with its first listener; `hash` is the name's. */
+  open(buf: Uint8Array, off: number, len: number, hash: number, who: Subscriber): number {
+    const arena = this.#arena;
+    const topic = this.#free.pop() ?? this.#entries.length;
+    const entry = arena.alloc(this.#map.headBytes(len));
+    this.#map.writeKey(entry, buf, off, len);
+    arena.words(entry)[arena.wordOf(entry) + TOPIC] = topic;
+    this.#map.insert(hash, entry);
+    this.#entries[topic] = entry;
+    this.#listeners[topic] = who;
     return topic;
   }
 
+  /** Adds somebody who does not listen to a topic yet. */
+  join(topic: number, who: Subscriber): void {
+    const listeners = this.#listeners[topic]!;
+    if (Array.isArray(listeners)) listeners.push(who);
+    else this.#listeners[topic] = [listeners, who];
+  }
+
   /** Takes somebody who listens off a topic; with the last the topic goes. Returns whether it went. */
-  leave(topic: number, who: S): boolean {
+  leave(topic: number, who: Subscriber): boolean {
     const listeners = this.#listeners[topic]!;
     if (!Array.isArray(listeners)) {
       this.#close(topic);
@@ -86,18 +103,6 @@ export class Topics<S extends object | string> {
     for (let topic = 0; topic < this.#entries.length; topic++) {
       if (this.#entries[topic] !== 0) yield topic;
     }
-  }
-
-  #open(buf: Uint8Array, off: number, len: number, hash: number, who: S): number {
-    const arena = this.#arena;
-    const topic = this.#free.pop() ?? this.#entries.length;
-    const entry = arena.alloc(this.#map.headBytes(len));
-    this.#map.writeKey(entry, buf, off, len);
-    arena.words(entry)[arena.wordOf(entry) + TOPIC] = topic;
-    this.#map.insert(hash, entry);
-    this.#entries[topic] = entry;
-    this.#listeners[topic] = who;
-    return topic;
   }
 
   #close(topic: number): void {

@@ -473,7 +473,7 @@ export class RequestDecoder {
       this.#headerEnd = at + 2;
       return value;
     }
-    const cr = buf.indexOf(CR, pos + 1);
+    const cr = buf.indexOf(CR, pos);
     if (cr < 0 || cr >= end) return end - pos > MAX_INLINE ? TOO_LONG : INCOMPLETE;
     if (cr + 1 >= end) return INCOMPLETE;
     this.#headerEnd = cr + 2;

@@ -147,11 +147,14 @@ export class BlockedKeys {
     // What a served client runs does not serve others itself: they have their turn here.
     if (this.#serving) return;
     this.#serving = true;
-    for (let key = this.#ready.shift(); key !== undefined; key = this.#ready.shift()) {
-      key.ready = false;
-      this.#serveFrom(dbs[key.dbNumber]!, key, run);
+    try {
+      for (let key = this.#ready.shift(); key !== undefined; key = this.#ready.shift()) {
+        key.ready = false;
+        this.#serveFrom(dbs[key.dbNumber]!, key, run);
+      }
+    } finally {
+      this.#serving = false;
     }
-    this.#serving = false;
   }
 
   #serveFrom(db: Database, key: WaitedKey, run: (client: Client, args: Args) => void): void {

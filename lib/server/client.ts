@@ -80,6 +80,7 @@ export class Client implements Requester, Subscriber {
   /** What came for it while its own command ran: messages, and what follows them. */
   #deferred: SharedChunk[] = [];
   #deferredLast: SharedChunk[] = [];
+  #deferredBytes = 0;
 
   /** Set while a blocking command waits. */
   blocked: Blocked | undefined;
@@ -235,6 +236,7 @@ export class Client implements Requester, Subscriber {
     const deferred = [...this.#deferred, ...this.#deferredLast];
     this.#deferred = [];
     this.#deferredLast = [];
+    this.#deferredBytes = 0;
     this.setGate(GATE.deferred, false);
     for (const chunk of deferred) this.#pushNow(chunk);
   }
@@ -243,6 +245,8 @@ export class Client implements Requester, Subscriber {
     if (this.server.current === this) {
       deferred.push(chunk);
       this.setGate(GATE.deferred, true);
+      this.#deferredBytes += chunk.length;
+      this.server.limitOutput(this, this.#deferredBytes);
     } else {
       this.#pushNow(chunk);
       this.server.flushes.later(this);

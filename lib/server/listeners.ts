@@ -108,6 +108,8 @@ export class Listeners {
         failing = false;
       } catch (error) {
         if (error instanceof Deno.errors.BadResource) return;
+        // Its peer reset it before it was taken: the next one need not wait.
+        if (isPeerGone(error)) continue;
         // Said once, not at every attempt.
         if (!failing) this.#log.warning(`Accepting a connection failed: ${error}`);
         failing = true;
@@ -115,4 +117,10 @@ export class Listeners {
       }
     }
   }
+}
+
+function isPeerGone(error: unknown): boolean {
+  return error instanceof Deno.errors.NotConnected ||
+    error instanceof Deno.errors.ConnectionAborted ||
+    error instanceof Deno.errors.ConnectionReset;
 }

@@ -552,6 +552,11 @@ export class Router {
       client.transaction.refused = true;
     }
     client.reply.error(line);
+    const server = this.#server;
+    // Who was shown MULTI is shown its end.
+    if (command?.executesQueue && (server.gates & GATE.monitored) !== 0) {
+      server.monitors.feed(client, command, this.#args);
+    }
   }
 
   /** Answers bytes that are no request, and closes. */
@@ -573,7 +578,13 @@ export class Router {
     for (let client = this.#resumed.shift(); client !== undefined; client = this.#resumed.shift()) {
       client.resuming = false;
       if (client.closing) continue;
-      this.#runPending(client);
+      try {
+        this.#runPending(client);
+      } catch (error) {
+        // It is not the fault of the client whose batch ends here.
+        this.#server.reportBug("what a client had waited to do", error);
+        client.close();
+      }
       if (this.#batchCalls > 0) this.#share();
     }
     this.#running = false;

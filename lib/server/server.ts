@@ -204,7 +204,7 @@ export class Server implements AsyncDisposable {
 
   /** More than a little waits for a client, or its state is another: from now on it is counted. */
   noteWaiting(client: Client): void {
-    this.#laden.add(client);
+    if (!client.connection.closed) this.#laden.add(client);
   }
 
   countClientBytes(): void {

@@ -51,7 +51,7 @@ export interface Tracking {
 interface Prefix {
   readonly bytes: Uint8Array;
   readonly clients: Set<Client>;
-  readonly changed: Map<string, Client | undefined>;
+  changed: Map<string, Client | undefined>;
 }
 
 export class TrackingTable {
@@ -184,7 +184,9 @@ export class TrackingTable {
     // Messages of several prefixes come in the order of these.
     const heard = [...this.#prefixes].filter(([, { changed }]) => changed.size > 0)
       .sort(([a], [b]) => a < b ? -1 : 1);
-    for (const [, { clients, changed }] of heard) {
+    for (const [, prefix] of heard) {
+      const { clients, changed } = prefix;
+      prefix.changed = new Map();
       const keys = [...changed.keys()].sort();
       const all = keyArray(keys);
       for (const client of clients) {
@@ -195,7 +197,6 @@ export class TrackingTable {
         const foreign = keys.filter((key) => changed.get(key) !== client);
         if (foreign.length > 0) this.#tell(client, keyArray(foreign));
       }
-      changed.clear();
     }
   }
 
@@ -302,9 +303,9 @@ export class TrackingTable {
       }
       target = redirected;
     }
-    if (target.reply.protocol > 2) target.push(joined(INVALIDATE, value));
+    if (target.reply.protocol > 2) target.push(joined([INVALIDATE, value]));
     else if (tracking.redirect !== 0 && target.subscriptions !== undefined) {
-      target.push(joined(INVALIDATE_MESSAGE, value));
+      target.push(joined([INVALIDATE_MESSAGE, value]));
     }
   }
 }
@@ -321,15 +322,19 @@ function brokenRedirect(id: number): Uint8Array {
 
 /** RESP of an array of keys, which are Latin-1. */
 function keyArray(keys: readonly string[]): Uint8Array {
-  return latin1Bytes(
-    `*${keys.length}\r\n${keys.map((key) => `$${key.length}\r\n${key}\r\n`).join("")}`,
-  );
+  const parts = keys.map((key) => latin1Bytes(`$${key.length}\r\n${key}\r\n`));
+  return joined([latin1Bytes(`*${keys.length}\r\n`), ...parts]);
 }
 
-function joined(head: Uint8Array, value: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(head.length + value.length);
-  bytes.set(head);
-  bytes.set(value, head.length);
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  let length = 0;
+  for (const part of parts) length += part.length;
+  const bytes = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
   return bytes;
 }
 
