@@ -6,6 +6,7 @@
  * that is in the tables below. Valkey, which is Redis 7.2 grown on, holds those tables in its turn.
  */
 import { assert, assertEquals } from "@std/assert";
+import { latin1Bytes } from "../lib/bytes/text.ts";
 import { COMMANDS } from "../lib/commands/index.ts";
 import {
   bitfieldKeys,
@@ -436,6 +437,56 @@ redisTest("COMMAND GETKEYS finds keys, and says why not", async () => {
   }
 });
 
+/** Counts of keys that only C's atoi can read, that are cut to 32 bits, or that are too many. */
+const ODD_COUNTS = [
+  ..."1x 2x 9x 01 02 00 +1 +2 -1 -0 --1 +-1 1_000 1.5 0x1 1e1 x - +".split(" "),
+  ..."| | 1|\t2|\v1|+ 1|1 2|1\0x|\0|\xa01|\x1f1".split("|"),
+  `${"0".repeat(40)}2`,
+  ...[31, 32, 53, 54, 63, 64].flatMap((bits) => {
+    return [-2n, -1n, 0n, 1n, 2n, 9n].map((more) => 2n ** BigInt(bits) + more)
+      .flatMap((count) => [`${count}`, `-${count}`, `+${count}x`]);
+  }),
+  ..."0 1 2 3 4 5 99999999999999999999999 -99999999999999999999999".split(" "),
+];
+
+redisTest("COMMAND GETKEYS reads an odd count of keys as redis-server does", async () => {
+  await using pair = await startPair({ protocol: 3 });
+  const counted = COMMANDS.filter(({ syntax }) => syntax.includes("numkeys:integer"));
+  assertEquals(counted.length, 12);
+  for (const { name, syntax } of counted) {
+    const [before] = syntax.split("numkeys:integer");
+    const head = before === "" ? [name] : [name, "0"];
+    await compare(
+      pair,
+      ODD_COUNTS.flatMap((count) => [
+        ["COMMAND", "GETKEYS", ...head, latin1Bytes(count), "a", "", "b"],
+        ["COMMAND", "GETKEYSANDFLAGS", ...head, latin1Bytes(count), "a", "", "b"],
+      ]),
+    );
+  }
+});
+
+redisTest("the keys of a command that fails for its count of keys are tracked", async () => {
+  await using pair = await startPair({ protocol: 3 });
+  using writer = await pair.connect();
+  for (const count of ["1x", "02", "4294967297", "-1"]) {
+    await compare(pair, [
+      ["CLIENT", "TRACKING", "ON"],
+      ["ZUNION", count, "a", "b"],
+      ["SINTERCARD", count, "c", "d"],
+    ]);
+    await compare(writer, [..."abcd"].map((key) => ["SET", key, "1"]));
+    // Invalidations are told before the next reply.
+    const pushes = async (client: RespClient) => {
+      await client.post("ECHO", "end");
+      const frames: string[] = [];
+      do frames.push(show(await client.readAny())); while (!frames.at(-1)!.includes("end"));
+      return frames;
+    };
+    assertEquals(await pushes(pair.redino), await pushes(pair.redis), count);
+  }
+});
+
 redisTest("COMMAND HELP has a line for each subcommand", async () => {
   await using pair = await startPair();
   const headings = async (client: RespClient) => {
@@ -515,6 +566,7 @@ const KEYED_COMMANDS = `
   del a b c                                  rename a b               blpop a b c 0
   bitop AND d a b                            eval s 0                 eval s 2 a b x
   eval s 3 a b                               eval s x a               eval s -1 a
+  eval s 1x a b                              eval_ro s 4294967298 a b fcall_ro f 01 k x
   zunionstore d 2 a b weights 1 2            zunionstore d 0 a        zunionstore d 5 a
   zunion 2 a b                               zunion 0 a               zmpop 1 k MIN
   blmpop 0 2 a b LEFT                        lmpop 3 a b LEFT         sintercard 2 a b limit 1
@@ -552,7 +604,7 @@ redisTest("keys are found where redis-server finds them, with their flags", asyn
     const name = infos.has(`${words[0]}|${words[1]}`) ? `${words[0]}|${words[1]}` : words[0]!;
     const args = Args.of(...words);
     const found = findKeys(keyedSpec(name, infos.get(name)!, KEY_FINDERS[name]), args)
-      .map(({ index, flags }) => [args.text(index), flags.split(" ")]);
+      .map(({ index, flags }) => [args.text(index), flags === "" ? [] : flags.split(" ")]);
     const none = reply.type === "error" &&
       /Invalid arguments|has no key arguments/.test(reply.text);
     if (!none && reply.type !== "array") throw new Error(`${line}: ${show(reply)}`);

@@ -223,7 +223,7 @@ function getKeysAndFlags(client: Client, args: Args): void {
   for (const { index, flags } of found) {
     reply.array(2);
     reply.bulk(command.buf, command.off(index), command.len(index));
-    writeStatuses(reply, flags.split(" "));
+    writeStatuses(reply, flags === "" ? [] : flags.split(" "));
   }
 }
 

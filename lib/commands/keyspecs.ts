@@ -6,7 +6,7 @@
  * (SORT, MIGRATE), or how they are used depends on its options (SET, BITFIELD). Such a record has a
  * `getKeys`, one of those at the end of this file.
  */
-import { parseInteger } from "../bytes/integer.ts";
+import { parseAnyInt64 } from "../bytes/integer.ts";
 import type { Args } from "../resp/args.ts";
 import type { CommandSpec, KeySpec } from "./spec.ts";
 
@@ -14,7 +14,7 @@ import type { CommandSpec, KeySpec } from "./spec.ts";
 export interface FoundKey {
   /** Which argument. */
   readonly index: number;
-  /** How it is used, in the words of {@link KeySpec.flags}. */
+  /** How it is used, in the words of {@link KeySpec.flags}; empty where nothing tells. */
   readonly flags: string;
 }
 
@@ -30,7 +30,7 @@ export function findKeys(spec: CommandSpec, args: Args): readonly FoundKey[] {
     const found = findBySpecs(specs, args);
     if (found !== undefined) return found;
   }
-  return spec.getKeys?.(args) ?? [];
+  return spec.getKeys === undefined ? countedKeys(specs, args) : spec.getKeys(args);
 }
 
 /** The keys that all specifications together find; undefined if one of them cannot tell. */
@@ -86,12 +86,43 @@ function runOfKeys(spec: KeySpec, args: Args, begin: number): Run | undefined {
     const [keyNumIndex, firstKey, step] = spec.keyNum;
     const at = begin + keyNumIndex;
     if (at >= args.count) return undefined;
-    const count = parseInteger(args.buf, args.off(at), args.len(at));
-    if (Number.isNaN(count)) return undefined;
+    const long = parseAnyInt64(args.buf, args.off(at), args.len(at));
+    if (long === undefined || long < 0) return undefined;
+    const count = typeof long === "number" ? long | 0 : toInt32(long);
     const first = begin + firstKey;
     run = { first, last: first + (count - 1) * step, step };
   } else return undefined;
   return run.first <= run.last && run.last < args.count ? run : undefined;
+}
+
+/**
+ * The keys of a command with a count of keys that its specification cannot read. Any such command
+ * fails, but its keys are shown and tracked: Redis then has a routine of the command's own find
+ * them, which reads the count as C's atoi does, knows no flags, and puts the destination last.
+ */
+function countedKeys(specs: readonly KeySpec[], args: Args): FoundKey[] {
+  const counted = specs.find(({ keyNum }) => keyNum !== undefined);
+  if (counted?.keyNum === undefined || typeof counted.begin !== "number") return [];
+  const [keyNumIndex, firstKey] = counted.keyNum;
+  const first = counted.begin + firstKey;
+  const count = atoi(args.text(counted.begin + keyNumIndex));
+  if (count < 1 || count > args.count - first) return [];
+  const found = Array.from({ length: count }, (_, k) => ({ index: first + k, flags: "" }));
+  return specs.length === 1 ? found : [...found, { index: 1, flags: "" }];
+}
+
+/** The number that a text begins with, as C's atoi reads it; 0 where there is none. */
+function atoi(text: string): number {
+  const [, minus, digits = ""] = /^[\t-\r ]*(?:(-)|\+?)0*(\d{0,20})/.exec(text)!;
+  const long = minus === undefined ? BigInt(digits) : -BigInt(digits);
+  // C stops at the last of 64 bits, whose lower half is -1 or, below zero, 0.
+  if (BigInt.asIntN(64, long) !== long) return long > 0 ? -1 : 0;
+  return toInt32(long);
+}
+
+/** The lower 32 bits: what C makes of a long that it keeps as an int. */
+function toInt32(long: bigint): number {
+  return Number(BigInt.asIntN(32, long));
 }
 
 function isOfKeys(spec: KeySpec): boolean {
