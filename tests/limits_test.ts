@@ -264,21 +264,6 @@ Deno.test("a client that the cron closes is not counted from then on", async () 
   assertEquals(server.clientBytes, 0);
 });
 
-Deno.test("messages to a client whose own command runs are limited, too", async () => {
-  await using server = await serveOpen({
-    port: 0,
-    "client-output-buffer-limit": "pubsub 1mb 0 0",
-  });
-  using client = await RespClient.connect(server.port);
-  await client.send("HELLO", "3");
-  const patterns = Array.from({ length: 100 }, (_, i) => "*".repeat(i + 1));
-  await client.write(request("PSUBSCRIBE", ...patterns) + request("PING"));
-  for (let reply = await client.readAny(); show(reply) !== "+PONG";) reply = await client.readAny();
-  await client.post("PUBLISH", "c", "x".repeat(100_000));
-  await eventually(() => server.stats.outputBufferDisconnections === 1);
-  await eventually(() => server.clients.size === 0);
-});
-
 Deno.test("a client cut off while its command runs leaves nothing behind that it asked for then", async () => {
   await using server = await serveOpen({
     port: 0,

@@ -69,6 +69,25 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: "800 MB that a client's own command sends it: the server's memory stays bounded",
+  ignore: Deno.build.os !== "linux",
+  fn: async () => {
+    await using server = await startRedinoProcess();
+    using admin = await RespClient.connect(server.port);
+    using client = await RespClient.connect(server.port);
+    await client.send("HELLO", "3");
+    const patterns = Array.from({ length: 400 }, (_, i) => "*".repeat(i + 1));
+    await client.post("PSUBSCRIBE", ...patterns);
+    while (await admin.ask("PUBSUB", "NUMPAT") !== ":400");
+    const before = await peakResident(server.pid);
+    await client.post("PUBLISH", "c", "x".repeat(2 * MEGABYTE));
+    while (await admin.ask("PUBSUB", "NUMPAT") !== ":0");
+    const grown = await peakResident(server.pid) - before;
+    assert(grown < 300 * MEGABYTE, `grew by ${Math.round(grown / MEGABYTE)} MB`);
+  },
+});
+
 Deno.test("client-output-buffer-limit pubsub is hard at once, soft after its seconds", async () => {
   let nowMs = 1_700_000_000_000;
   await using server = await serve({
