@@ -128,7 +128,7 @@ type Aggregate = (a: number, b: number) => number;
 
 const sum: Aggregate = (a, b) => {
   const total = a + b;
-  // Infinities of both signs.
+  // Of infinities of both signs, or of an infinity times 0.
   return Number.isNaN(total) ? 0 : total;
 };
 const lesser: Aggregate = (a, b) => b < a ? b : a;
@@ -153,12 +153,11 @@ class Source {
     this.length = this.#set?.size ?? (entry === 0 ? 0 : zsetLength(db, entry));
   }
 
-  /** A member's weighted score, or NaN if it is no member. */
+  /** A member's score without the weight, or NaN if it is no member. */
   score(buf: Uint8Array, off: number, len: number): number {
     if (this.length === 0) return NaN;
-    if (this.#set !== undefined) return this.#set.has(buf, off, len) ? this.weight : NaN;
-    const score = zsetScore(this.#db, this.#entry, buf, off, len);
-    return Number.isNaN(score) ? score : this.#weighted(score);
+    if (this.#set !== undefined) return this.#set.has(buf, off, len) ? 1 : NaN;
+    return zsetScore(this.#db, this.#entry, buf, off, len);
   }
 
   /** Visits members with weighted scores until `visit` says no; it may ask for scores meanwhile. */
@@ -305,7 +304,8 @@ function intersect(db: Database, { sources, aggregate }: Combination): LargeZset
     for (const other of others) {
       const more = other.score(buf, off, len);
       if (Number.isNaN(more)) return;
-      score = aggregate(score, more);
+      // An infinity times 0 stays NaN here, as in Redis: SUM is 0 then, MIN and MAX keep what they had.
+      score = aggregate(score, more * other.weight);
     }
     result.addUnordered(buf, off, len, score);
   });
