@@ -162,6 +162,45 @@ redisTest("Ranges of members are what Redis has", async () => {
   await same(steps);
 });
 
+redisTest("A range of members past the last or the first one is empty, of any scores", async () => {
+  const sets: Step[] = [
+    ["ZADD", "k", "0", "b", "5", "a"],
+    ["ZADD", "l", "0", "m", "1", "c", "2", "x", "3", "h"],
+  ];
+  const ranges = [
+    ["k", "[b", "+"],
+    ["k", "-", "[a"],
+    ["k", "(a", "[b"],
+    ["l", "-", "(m"],
+    ["l", "(h", "+"],
+    ["l", "[n", "(m"],
+  ] as const;
+  await same([
+    ...sets,
+    ...ranges.flatMap(([key, min, max]) => [
+      ["ZRANGEBYLEX", key, min, max],
+      ["ZREVRANGEBYLEX", key, max, min],
+      ["ZRANGE", key, min, max, "BYLEX"],
+      ["ZRANGE", key, max, min, "BYLEX", "REV"],
+      ["ZLEXCOUNT", key, min, max],
+      ["ZRANGESTORE", "to", key, min, max, "BYLEX"],
+    ]),
+    // The ends lie within.
+    ["ZRANGEBYLEX", "k", "-", "+"],
+    ["ZRANGEBYLEX", "k", "[a", "[b"],
+    ["ZLEXCOUNT", "k", "[a", "[b"],
+  ]);
+  // From a large set Redis removes what the random heights of its skiplist lead to.
+  await using pair = await startPair();
+  await compare(pair, [
+    ...sets,
+    ...ranges.map(([key, min, max]) => ["ZREMRANGEBYLEX", key, min, max]),
+    ["ZREMRANGEBYLEX", "k", "[a", "[b"],
+    ["EXISTS", "k"],
+    ["ZRANGE", "l", "0", "-1"],
+  ]);
+});
+
 redisTest("ZREMRANGEBYRANK, -BYSCORE and -BYLEX remove what Redis removes", async () => {
   const steps: Step[] = [["SET", "s", "x"]];
   for (const start of INDEXES) {

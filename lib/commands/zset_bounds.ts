@@ -2,12 +2,19 @@
  * Ranges of scores and of members, as the arguments of ZRANGE and its family give them, and the ranks
  * that they mean in a set.
  */
+import { compareBytes } from "../bytes/compare.ts";
 import { parseDouble } from "../bytes/double.ts";
 import { cString } from "../bytes/text.ts";
 import type { Args } from "../resp/args.ts";
 import { ReplyError } from "../resp/reply_error.ts";
 import type { Database } from "../store/database.ts";
-import { zsetCountBelow, zsetCountBelowMember, zsetLength } from "../store/zset_value.ts";
+import {
+  zsetCountBelow,
+  zsetCountBelowMember,
+  zsetLength,
+  type ZsetMember,
+  zsetMemberAt,
+} from "../store/zset_value.ts";
 import { integerArg } from "./arguments.ts";
 
 const NOT_A_SCORE = new ReplyError("ERR min or max is not a float");
@@ -26,6 +33,8 @@ export interface RankRange {
   readonly from: number;
   readonly count: number;
 }
+
+const NO_RANKS: RankRange = { from: 0, count: 0 };
 
 /** What a range means in a set. */
 export type Range = (db: Database, entry: number) => RankRange;
@@ -88,6 +97,11 @@ export function memberRange(args: Args, minArg: number, maxArg: number): Range {
   checkMemberBound(args, minArg);
   checkMemberBound(args, maxArg);
   return (db, entry) => {
+    // Members are in order where scores are equal. Where they are not, what Redis finds is empty if the
+    // set's ends lie outside, whatever lies between them.
+    const last = zsetMemberAt(db, entry, zsetLength(db, entry) - 1);
+    if (isBelowBound(last, args, minArg, OPEN)) return NO_RANKS;
+    if (!isBelowBound(zsetMemberAt(db, entry, 0), args, maxArg, CLOSED)) return NO_RANKS;
     const from = countBelowBound(db, entry, args, minArg, OPEN);
     const to = countBelowBound(db, entry, args, maxArg, CLOSED);
     return { from, count: Math.max(0, to - from) };
@@ -101,7 +115,18 @@ function checkMemberBound(args: Args, i: number): void {
   throw NOT_A_MEMBER_BOUND;
 }
 
-/** How many members come before a bound; one that equals it does so if the bound has sign `passing`. */
+/** Whether a member comes before a bound; one that equals it does so if the bound has sign `passing`. */
+function isBelowBound(member: ZsetMember, args: Args, i: number, passing: number): boolean {
+  const { buf } = args;
+  const off = args.off(i);
+  const sign = buf[off];
+  if (sign === MINUS) return false;
+  if (sign === PLUS) return true;
+  const order = compareBytes(member.buf, member.off, member.len, buf, off + 1, args.len(i) - 1);
+  return order < 0 || (order === 0 && sign === passing);
+}
+
+/** How many members come before a bound, as {@link isBelowBound} has it. */
 function countBelowBound(
   db: Database,
   entry: number,
