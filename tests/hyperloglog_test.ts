@@ -118,6 +118,7 @@ redisTest("PFDEBUG looks into both representations", () =>
     ["PFDEBUG", "GETREG", "l"],
     ["PFDEBUG", "ENCODING", "l"],
     ["PFDEBUG", "JUNK", "k"],
+    ["PFDEBUG", "x\0y", "k"],
     ["PFDEBUG", "JUNK", "none"],
     ["PFDEBUG", "ENCODING", "none"],
     ["PFDEBUG", "ENCODING"],

@@ -24,6 +24,7 @@ redisTest("LATENCY answers as Redis while nothing was slow", async () => {
       ["LATENCY", "LATEST"],
       ["LATENCY", "LATEST", "x"],
       ["LATENCY", "GRAPH", "command"],
+      ["LATENCY", "GRAPH", "x\0y"],
       ["LATENCY", "GRAPH"],
       ["LATENCY", "RESET"],
       ["LATENCY", "RESET", "command", "x"],
@@ -51,9 +52,11 @@ redisTest("LATENCY notes what took longer than the threshold", async () => {
     { command: ["LATENCY", "HISTORY", "command"], view: (reply) => lastOf(reply, 60) },
     { command: ["LATENCY", "LATEST"], view: (reply) => commandOf(reply, 60) },
     ["LATENCY", "HISTORY", "Command"],
+    { command: ["LATENCY", "HISTORY", "command\0x"], view: (reply) => lastOf(reply, 60) },
+    sameShape(["LATENCY", "GRAPH", "command\0x"]),
     sameShape(["LATENCY", "DOCTOR"]),
     ["LATENCY", "GRAPH", "fast-command"],
-    ["LATENCY", "RESET", "x", "command", "command"],
+    ["LATENCY", "RESET", "x", "command\0x", "command"],
     { command: ["LATENCY", "LATEST"], view: (reply) => commandOf(reply, 60) },
   ]);
 });

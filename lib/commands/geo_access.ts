@@ -43,6 +43,7 @@ export function doubleArg(args: Args, i: number, error: ReplyError): number {
 /** As C's printf writes a double with `%f`. */
 function sixDecimals(value: number): string {
   if (!Number.isFinite(value)) return value > 0 ? "inf" : "-inf";
+  if (Object.is(value, -0)) return "-0.000000";
   return Math.abs(value) < 1e21 ? value.toFixed(6) : `${BigInt(value)}.000000`;
 }
 

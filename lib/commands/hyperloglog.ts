@@ -1,6 +1,6 @@
 /** HyperLogLog: PFADD and its family. A HyperLogLog is a string, so all string commands see it. */
 import { hashBytes } from "../bytes/hash.ts";
-import { latin1Bytes } from "../bytes/text.ts";
+import { cString, latin1Bytes } from "../bytes/text.ts";
 import type { Args } from "../resp/args.ts";
 import { ReplyError, WRONG_TYPE } from "../resp/reply_error.ts";
 import type { Client } from "../server/client.ts";
@@ -202,7 +202,7 @@ function pfdebug(client: Client, args: Args): void {
   } else if (args.is(1, "TODENSE")) {
     reply.integer(makeDense(client) ? 1 : 0);
   } else {
-    throw new ReplyError(`ERR Unknown PFDEBUG subcommand '${args.text(1)}'`);
+    throw new ReplyError(`ERR Unknown PFDEBUG subcommand '${cString(args.text(1))}'`);
   }
 }
 

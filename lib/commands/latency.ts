@@ -1,5 +1,5 @@
 /** LATENCY: what the latency monitor noted, and how long each command's calls took. */
-import { utf8Bytes } from "../bytes/text.ts";
+import { cString, utf8Bytes } from "../bytes/text.ts";
 import type { Args } from "../resp/args.ts";
 import { ReplyError } from "../resp/reply_error.ts";
 import type { Client } from "../server/client.ts";
@@ -123,6 +123,11 @@ function nowSeconds({ server }: Client): number {
   return Math.floor(server.time.nowMs / 1000);
 }
 
+/** The event that argument `i` names, to Redis a C string. */
+function eventArg(args: Args, i: number): string {
+  return cString(args.text(i));
+}
+
 function doctor(client: Client): void {
   const { latency, config } = client.server;
   const slowlogUsec = config.values["slowlog-log-slower-than"];
@@ -135,14 +140,14 @@ function doctor(client: Client): void {
 }
 
 function graph(client: Client, args: Args): void {
-  const name = args.text(2);
+  const name = eventArg(args, 2);
   const event = client.server.latency.events.get(name);
   if (event === undefined) throw new ReplyError(`ERR No samples available for event '${name}'`);
   client.reply.verbatim("txt", utf8Bytes(latencyGraph(name, event, nowSeconds(client))));
 }
 
 function history({ server, reply }: Client, args: Args): void {
-  const samples = server.latency.events.get(args.text(2))?.samples ?? [];
+  const samples = server.latency.events.get(eventArg(args, 2))?.samples ?? [];
   reply.array(samples.length);
   for (const { timeSeconds, ms } of samples) {
     reply.array(2);
@@ -171,7 +176,7 @@ function reset({ server, reply }: Client, args: Args): void {
     count = events.size;
     events.clear();
   }
-  for (let i = 2; i < args.count; i++) if (events.delete(args.text(i))) count++;
+  for (let i = 2; i < args.count; i++) if (events.delete(eventArg(args, i))) count++;
   reply.integer(count);
 }
 

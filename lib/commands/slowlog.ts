@@ -1,6 +1,6 @@
 /** SLOWLOG. */
+import { parseInt64 } from "../bytes/integer.ts";
 import { latin1Bytes } from "../bytes/text.ts";
-import { parseInteger } from "../bytes/integer.ts";
 import type { Args } from "../resp/args.ts";
 import { ReplyError } from "../resp/reply_error.ts";
 import type { Client } from "../server/client.ts";
@@ -81,6 +81,7 @@ export const SLOWLOG_COMMANDS = [
   },
 ] as const satisfies readonly CommandSpec[];
 
+const BAD_COUNT = new ReplyError("ERR count should be greater than or equal to -1");
 const DEFAULT_COUNT = 10;
 
 function slowlogGet(client: Client, args: Args): void {
@@ -88,8 +89,9 @@ function slowlogGet(client: Client, args: Args): void {
   if (args.count > 3) throw subcommandSyntaxError(args);
   let count = DEFAULT_COUNT;
   if (args.count === 3) {
-    count = parseInteger(args.buf, args.off(2), args.len(2));
-    if (!(count >= -1)) throw new ReplyError("ERR count should be greater than or equal to -1");
+    const given = parseInt64(args.buf, args.off(2), args.len(2));
+    if (given === undefined || given < -1n) throw BAD_COUNT;
+    count = Number(given);
   }
   const { entries } = server.slowlog;
   const shown = count === -1 ? entries : entries.slice(0, count);
