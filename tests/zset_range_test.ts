@@ -201,6 +201,37 @@ redisTest("A range of members past the last or the first one is empty, of any sc
   ]);
 });
 
+redisTest("A reversed range of members begins with its upper end, of any scores", async () => {
+  await using pair = await startPair();
+  const ends = ["-", "+", ...[..."abcdef"].flatMap((name) => [`[${name}`, `(${name}`])];
+  const steps: Step[] = [[
+    "ZADD",
+    "z",
+    "0",
+    "c",
+    "1",
+    "e",
+    "2",
+    "b",
+    "3",
+    "d",
+    "4",
+    "d2",
+    "5",
+    "a",
+  ]];
+  for (const min of ends) {
+    for (const max of ends) {
+      steps.push(
+        ["ZRANGEBYLEX", "z", min, max],
+        ["ZREVRANGEBYLEX", "z", max, min],
+        ["ZRANGE", "z", max, min, "BYLEX", "REV", "LIMIT", "1", "2"],
+      );
+    }
+  }
+  await compare(pair, steps);
+});
+
 redisTest("ZREMRANGEBYRANK, -BYSCORE and -BYLEX remove what Redis removes", async () => {
   const steps: Step[] = [["SET", "s", "x"]];
   for (const start of INDEXES) {

@@ -9,11 +9,13 @@ import type { Args } from "../resp/args.ts";
 import { ReplyError } from "../resp/reply_error.ts";
 import type { Database } from "../store/database.ts";
 import {
+  largeZset,
   zsetCountBelow,
   zsetCountBelowMember,
   zsetLength,
   type ZsetMember,
   zsetMemberAt,
+  zsetWalk,
 } from "../store/zset_value.ts";
 import { integerArg } from "./arguments.ts";
 
@@ -92,8 +94,16 @@ function scoreBound(args: Args, i: number, isOpen: boolean): number {
   return other;
 }
 
-/** A range of members by their bytes: `[a`, `(a` where `a` itself is out, `-` and `+` for the ends. */
-export function memberRange(args: Args, minArg: number, maxArg: number): Range {
+/**
+ * A range of members by their bytes: `[a`, `(a` where `a` itself is out, `-` and `+` for the ends. Only
+ * where scores differ does `reverse` matter, by which the upper end is looked for first.
+ */
+export function memberRange(
+  args: Args,
+  minArg: number,
+  maxArg: number,
+  reverse: boolean,
+): Range {
   checkMemberBound(args, minArg);
   checkMemberBound(args, maxArg);
   return (db, entry) => {
@@ -102,6 +112,10 @@ export function memberRange(args: Args, minArg: number, maxArg: number): Range {
     const last = zsetMemberAt(db, entry, zsetLength(db, entry) - 1);
     if (isBelowBound(last, args, minArg, OPEN)) return NO_RANKS;
     if (!isBelowBound(zsetMemberAt(db, entry, 0), args, maxArg, CLOSED)) return NO_RANKS;
+    // In a large set of different scores Redis finds what its skiplist's random heights lead to.
+    if (reverse && largeZset(db, entry) === undefined) {
+      return lastRun(db, entry, args, minArg, maxArg);
+    }
     const from = countBelowBound(db, entry, args, minArg, OPEN);
     const to = countBelowBound(db, entry, args, maxArg, CLOSED);
     return { from, count: Math.max(0, to - from) };
@@ -139,4 +153,27 @@ function countBelowBound(
   if (sign === MINUS) return 0;
   if (sign === PLUS) return zsetLength(db, entry);
   return zsetCountBelowMember(db, entry, args.buf, off + 1, args.len(i) - 1, sign === passing);
+}
+
+/** The last member that is not above max, and those right before it down to one below min. */
+function lastRun(
+  db: Database,
+  entry: number,
+  args: Args,
+  minArg: number,
+  maxArg: number,
+): RankRange {
+  let from = 0;
+  let to = 0;
+  let start = 0;
+  let rank = 0;
+  zsetWalk(db, entry, 0, zsetLength(db, entry), false, (member) => {
+    rank++;
+    if (isBelowBound(member, args, minArg, OPEN)) start = rank;
+    if (isBelowBound(member, args, maxArg, CLOSED)) {
+      from = start;
+      to = rank;
+    }
+  });
+  return { from, count: to - from };
 }

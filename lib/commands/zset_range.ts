@@ -143,7 +143,7 @@ export const ZSET_RANGE_COMMANDS = [
     summary: "Counts the members between two others, where all scores are equal.",
     syntax: "key:key min:string max:string",
     keys: keys("RO access"),
-    handler: (client, args) => countRange(client, args, memberRange(args, 2, 3)),
+    handler: (client, args) => countRange(client, args, memberRange(args, 2, 3, false)),
   },
   {
     name: "zremrangebyrank",
@@ -181,7 +181,8 @@ export const ZSET_RANGE_COMMANDS = [
     summary: "Removes the members between two others, where all scores are equal.",
     syntax: "key:key min:string max:string",
     keys: keys("RW delete"),
-    handler: (client, args) => removeRange(client, args, memberRange(args, 2, 3), "zremrangebylex"),
+    handler: (client, args) =>
+      removeRange(client, args, memberRange(args, 2, 3, false), "zremrangebylex"),
   },
 ] as const satisfies readonly CommandSpec[];
 
@@ -285,7 +286,7 @@ function parseRange(
     ? rankRange(args, first, second, reverse)
     : sorting === "score"
     ? scoreRange(args, first, second)
-    : memberRange(args, first, second);
+    : memberRange(args, first, second, reverse);
   // LIMIT without a limit is let through for ranks, and means nothing.
   return { range, reverse, withScores, offset: sorting === "rank" ? 0 : offset, limit };
 }
