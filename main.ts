@@ -1,6 +1,6 @@
 /** The executable: flags and redis.conf to a server, signals to its end. */
 import { resolve } from "node:path";
-import { latin1, utf8Bytes } from "./lib/bytes/text.ts";
+import { latin1, utf8, utf8Bytes } from "./lib/bytes/text.ts";
 import type { Config, ConfigValues } from "./lib/config/config.ts";
 import { ConfigError, lineError, loadConfig } from "./lib/config/load.ts";
 import { REDIS_VERSION } from "./lib/config/version.ts";
@@ -97,7 +97,7 @@ function readStandardInput(): string {
   for (let count = Deno.stdin.readSync(chunk); count !== null; count = Deno.stdin.readSync(chunk)) {
     chunks.push(chunk.slice(0, count));
   }
-  return new TextDecoder().decode(new Uint8Array(chunks.flatMap((bytes) => [...bytes])));
+  return utf8(new Uint8Array(chunks.flatMap((bytes) => [...bytes])));
 }
 
 function readyLine(address: Deno.Addr): string {

@@ -1,4 +1,7 @@
-/** Bytes to strings and back, one byte a character (Latin-1), which loses nothing. */
+/**
+ * Bytes to strings and back, with nothing lost: one byte a character (Latin-1), or as UTF-8 with an
+ * escape for each byte that is not.
+ */
 import { Buffer } from "node:buffer";
 
 /** `len` bytes of `buf` from `off` on, as a string of characters U+0000 to U+00FF. */
@@ -23,14 +26,42 @@ export function cString(text: string): string {
 }
 
 const utf8Encoder = new TextEncoder();
-const utf8Decoder = new TextDecoder();
+const utf8Decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
-/** A string's UTF-8 bytes: for what comes from the file system or the configuration. */
+/** A byte that is not UTF-8 stands in a string as this plus its value, a surrogate without its pair. */
+const ESCAPE = 0xdc00;
+const ESCAPED = /([\udc80-\udcff])/u;
+
+/** In a Latin-1 string: one character's UTF-8 of several bytes, or a byte that is none. */
+const SEQUENCE_OR_BYTE =
+  /[\xc2-\xdf][\x80-\xbf]|(?:\xe0[\xa0-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]|\xed[\x80-\x9f])[\x80-\xbf]|(?:\xf0[\x90-\xbf]|[\xf1-\xf3][\x80-\xbf]|\xf4[\x80-\x8f])[\x80-\xbf]{2}|[\x80-\xff]/g;
+
+/**
+ * The bytes of a string that {@link utf8} made, or the UTF-8 of any other: for what comes from the
+ * file system or the configuration.
+ */
 export function utf8Bytes(text: string): Uint8Array {
-  return utf8Encoder.encode(text);
+  if (text.isWellFormed()) return utf8Encoder.encode(text);
+  const parts = text.split(ESCAPED).map((part, i) =>
+    i % 2 === 0
+      ? latin1(utf8Encoder.encode(part))
+      : String.fromCharCode(part.charCodeAt(0) - ESCAPE)
+  );
+  return latin1Bytes(parts.join(""));
 }
 
-/** UTF-8 bytes as a string, U+FFFD where they are not UTF-8. */
+/**
+ * Bytes as a string: UTF-8 as what it spells, any other byte as a lone surrogate, U+DC80 to U+DCFF,
+ * which {@link utf8Bytes} turns back.
+ */
 export function utf8(bytes: Uint8Array): string {
-  return utf8Decoder.decode(bytes);
+  const text = utf8Decoder.decode(bytes);
+  if (!text.includes("\ufffd")) return text;
+  return latin1(bytes).replace(
+    SEQUENCE_OR_BYTE,
+    (part) =>
+      part.length === 1
+        ? String.fromCharCode(ESCAPE + part.charCodeAt(0))
+        : utf8Decoder.decode(latin1Bytes(part)),
+  );
 }

@@ -133,7 +133,7 @@ function resetStat(client: Client): void {
   client.reply.ok();
 }
 
-/** Errors repeat what the client sent; they leave as the UTF-8 that it came as. */
+/** Errors repeat what the client sent; they leave as the bytes that it came as. */
 function inUtf8(change: () => void): void {
   try {
     change();

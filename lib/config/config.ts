@@ -177,7 +177,8 @@ export class Config {
 
   #parse<N extends DirectiveName>(name: N, words: readonly string[], append: boolean): void {
     const directive: Directive<ConfigValues[N]> = DIRECTIVES[name];
-    this.#values[name] = directive.parse(words, this.#values[name], append);
+    const read = directive.takesNul ? words : words.map(cString);
+    this.#values[name] = directive.parse(read, this.#values[name], append);
   }
 
   #apply(name: DirectiveName): string | undefined {

@@ -4,7 +4,8 @@
  *
  * All texts of errors are those that Redis answers to CONFIG SET and prints for its file.
  */
-import { formatMemory, integerText, parseMemory } from "./memory.ts";
+import { cString } from "../bytes/text.ts";
+import { exactInteger, exactMemory, formatMemory, integerText } from "./memory.ts";
 import { quoteArg } from "./split_args.ts";
 
 /** Why a value is refused; the caller adds which directive it was. */
@@ -29,6 +30,8 @@ export interface DirectiveOptions {
   readonly hidden?: boolean;
   /** Its value must not reach a log. */
   readonly sensitive?: boolean;
+  /** A NUL is a part of its words; those of all others end there, as C's strings do. */
+  readonly takesNul?: boolean;
   /** Known, checked and kept, but without effect here: the reason why. */
   readonly accepted?: string;
 }
@@ -53,7 +56,7 @@ export interface Directive<T> extends DirectiveOptions {
 /** Bounds of C's types, which the ranges are given in. */
 export const INT_MAX = 2 ** 31 - 1;
 export const UINT_MAX = 2 ** 32 - 1;
-/** Not exact (2^63 - 1 has no double), but printed so. */
+/** Not exact (2^63 - 1 has no double), but printed and compared so. */
 export const INT64_MAX = 2 ** 63;
 export const UINT64_MAX = 2 ** 64;
 
@@ -124,9 +127,9 @@ export function integer(
     if (!/^(0|-?[1-9][0-9]{0,18})$/.test(word) || !fitsInt64(word)) {
       throw new BadValue("argument couldn't be parsed into an integer");
     }
-    return adjust(inRange(Number(word), min, max));
+    return adjust(inRange(BigInt(word), min, max));
   }
-  return single("integer", initial, options, read, integerText);
+  return single("integer", initial, { takesNul: true, ...options }, read, integerText);
 }
 
 /** Bytes, read with units; `adjust` as for {@link integer}. */
@@ -138,7 +141,7 @@ export function memory(
   adjust: (bytes: number) => number = (bytes) => bytes,
 ): Directive<number> {
   function read(word: string): number {
-    const bytes = parseMemory(word);
+    const bytes = exactMemory(word);
     if (bytes === undefined) throw new BadValue("argument must be a memory value");
     return adjust(inRange(bytes, min, max));
   }
@@ -151,16 +154,15 @@ export function memoryOrPercent(
   options: DirectiveOptions = {},
 ): Directive<number> {
   function read(word: string): number {
-    const percent = /^(0|[1-9]\d*)%$/.exec(word)?.[1];
-    if (percent !== undefined) {
-      if (Number(percent) > 100) {
-        throw new BadValue("percentage argument must be less or equal to 100");
-      }
-      return 0 - Number(percent);
-    }
-    const bytes = parseMemory(word);
-    if (bytes === undefined) throw new BadValue("argument must be a memory or percent value");
-    return bytes;
+    const percent = /^(0|[1-9]\d{0,18})%$/.exec(word)?.[1];
+    const value = percent !== undefined && fitsInt64(percent)
+      ? -BigInt(percent)
+      : exactMemory(cString(word));
+    if (value === undefined) throw new BadValue("argument must be a memory or percent value");
+    // Redis keeps both in 64 bits with a sign, so that very many bytes are a percentage, too.
+    const signed = BigInt.asIntN(64, value);
+    if (signed < -100n) throw new BadValue("percentage argument must be less or equal to 100");
+    return Number(signed);
   }
   function format(value: number): string {
     return value < 0 ? `${-value}%` : integerText(value);
@@ -168,7 +170,7 @@ export function memoryOrPercent(
   function write(value: number): string {
     return value < 0 ? format(value) : formatMemory(value);
   }
-  return single("memory | percent", initial, options, read, format, write);
+  return single("memory | percent", initial, { takesNul: true, ...options }, read, format, write);
 }
 
 /** A file's permission bits, written in octal. */
@@ -212,8 +214,8 @@ function fitsInt64(digits: string): boolean {
   return BigInt.asIntN(64, value) === value;
 }
 
-function inRange(value: number, min: number, max: number): number {
-  if (value >= min && value <= max) return value;
+function inRange(value: bigint, min: number, max: number): number {
+  if (value >= BigInt(min) && value <= exactInteger(max)) return Number(value);
   throw new BadValue(
     `argument must be between ${integerText(min)} and ${integerText(max)} inclusive`,
   );

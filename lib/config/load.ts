@@ -5,12 +5,13 @@
  */
 import { resolve } from "node:path";
 import process from "node:process";
+import { utf8 } from "../bytes/text.ts";
 import { Config } from "./config.ts";
 import { FILE_ONLY, NAMES_AND_ALIASES } from "./directives.ts";
 import { helpText } from "./help.ts";
 import { BadValue } from "./kinds.ts";
 import { systemErrorText } from "./special_kinds.ts";
-import { quoteArg, splitArgs } from "./split_args.ts";
+import { quoteArg, splitArgs, trimLine } from "./split_args.ts";
 import { REDIS_VERSION } from "./version.ts";
 
 /** Why the server cannot start; `message` is all there is to print. */
@@ -117,7 +118,7 @@ class FileReader {
 
   read(text: string, depth: number): void {
     for (const [i, raw] of text.split("\n").entries()) {
-      const line = raw.replace(/^[ \t\r\n]+|[ \t\r\n]+$/g, "");
+      const line = trimLine(raw);
       if (line === "" || line.startsWith("#")) continue;
       const words = splitArgs(line);
       if (words === undefined) {
@@ -181,7 +182,7 @@ class FileReader {
 /** `shown` is the name that an error gives it. */
 function readConfigFile(path: string, shown: string): string {
   try {
-    return Deno.readTextFileSync(path);
+    return utf8(Deno.readFileSync(path));
   } catch (error) {
     throw new ConfigError(
       `Fatal error, can't open config file '${shown}': ${systemErrorText(error)}\n`,

@@ -216,7 +216,8 @@ export function addresses(initial: readonly string[]): Directive<readonly string
 /** Percentiles from 0 to 100; an empty list is none. */
 export function percentiles(initial: readonly number[]): Directive<readonly number[]> {
   function format(values: readonly number[]): string {
-    return values.map((value) => String(Number(value.toFixed(6)))).join(" ");
+    return values.map((value) => Object.is(value, -0) ? "-0" : String(Number(value.toFixed(6))))
+      .join(" ");
   }
   return {
     kind: "percentiles",
@@ -240,6 +241,7 @@ export function percentiles(initial: readonly number[]): Directive<readonly numb
     },
     format,
     lines: (values) => [values.length === 0 ? '""' : format(values)],
+    takesNul: true,
   };
 }
 

@@ -55,6 +55,11 @@ export function splitArgs(line: string): string[] | undefined {
   }
 }
 
+/** A line without the white space around it that Redis takes off. */
+export function trimLine(line: string): string {
+  return line.replace(/^[ \t\r\n]+|[ \t\r\n]+$/g, "");
+}
+
 /** `text` in double quotes, so that {@link splitArgs} reads it back as one word. */
 export function quoteArg(text: string): string {
   return quoted(utf8Bytes(text));

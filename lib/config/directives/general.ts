@@ -50,7 +50,7 @@ export const GENERAL = {
     accepted: "no Lua C API",
   }),
 
-  "requirepass": text("", { sensitive: true }),
+  "requirepass": text("", { sensitive: true, takesNul: true }),
   "aclfile": text("", { immutable: true }),
   "acllog-max-len": integer(128, 0, INT64_MAX),
   "acl-pubsub-default": oneOf(["allchannels", "resetchannels"], "resetchannels"),

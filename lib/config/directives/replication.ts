@@ -6,7 +6,7 @@ const NO_CLUSTER = "no cluster";
 
 export const REPLICATION = {
   "replicaof": primaryAddress({ alias: "slaveof", immutable: true }),
-  "masterauth": text("", { sensitive: true }),
+  "masterauth": text("", { sensitive: true, takesNul: true }),
   "masteruser": text("", { sensitive: true }),
   "replica-serve-stale-data": yesNo(true, { alias: "slave-serve-stale-data" }),
   "replica-read-only": yesNo(true, { alias: "slave-read-only" }),
