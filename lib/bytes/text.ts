@@ -30,7 +30,6 @@ const utf8Decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** A byte that is not UTF-8 stands in a string as this plus its value, a surrogate without its pair. */
 const ESCAPE = 0xdc00;
-const ESCAPED = /([\udc80-\udcff])/u;
 
 /** In a Latin-1 string: one character's UTF-8 of several bytes, or a byte that is none. */
 const SEQUENCE_OR_BYTE =
@@ -42,12 +41,19 @@ const SEQUENCE_OR_BYTE =
  */
 export function utf8Bytes(text: string): Uint8Array {
   if (text.isWellFormed()) return utf8Encoder.encode(text);
-  const parts = text.split(ESCAPED).map((part, i) =>
-    i % 2 === 0
-      ? latin1(utf8Encoder.encode(part))
-      : String.fromCharCode(part.charCodeAt(0) - ESCAPE)
-  );
-  return latin1Bytes(parts.join(""));
+  const bytes = new Uint8Array(3 * text.length);
+  let from = 0;
+  let end = 0;
+  for (let i = 0; i < text.length; i++) {
+    const code = text.codePointAt(i)!;
+    if (code > 0xffff) i++;
+    if (code < ESCAPE + 0x80 || code > ESCAPE + 0xff) continue;
+    if (i > from) end += utf8Encoder.encodeInto(text.slice(from, i), bytes.subarray(end)).written;
+    bytes[end++] = code - ESCAPE;
+    from = i + 1;
+  }
+  end += utf8Encoder.encodeInto(text.slice(from), bytes.subarray(end)).written;
+  return bytes.subarray(0, end);
 }
 
 /**
