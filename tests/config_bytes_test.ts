@@ -92,7 +92,13 @@ redisTest("a NUL ends a configuration's word where Redis reads a C string", asyn
   for (const [name, value] of sets) {
     await compare(pair, [["CONFIG", "SET", name, value], ["CONFIG", "GET", name]]);
   }
-  await compare(pair, [["CONFIG", "SET", "nope\0nope", "1"], ["AUTH", "a"], ["AUTH", "a\0b"]]);
+  await compare(pair, [
+    ["CONFIG", "SET", "nope\0nope", "1"],
+    ["CONFIG", "GET", "masteruse*\0x"],
+    ["CONFIG", "GET", "masteruser\0*"],
+    ["AUTH", "a"],
+    ["AUTH", "a\0b"],
+  ]);
 });
 
 redisTest("an amount of memory is judged by its exact bytes", async () => {

@@ -64,13 +64,13 @@ export class Config {
   get(patterns: readonly string[]): [name: string, value: string][] {
     const found = new Map<string, [string, string]>();
     for (const pattern of patterns) {
-      if (!/[*?[]/.test(pattern)) {
+      if (!/[*?[]/.test(cString(pattern))) {
         const name = NAMES_AND_ALIASES.get(pattern.toLowerCase());
         const key = pattern.toLowerCase();
         if (name !== undefined && !found.has(key)) found.set(key, [pattern, this.text(name)]);
         continue;
       }
-      const glob = utf8Bytes(pattern);
+      const glob = utf8Bytes(cString(pattern));
       for (const [key, name] of NAMES_AND_ALIASES) {
         if (DIRECTIVES[name].hidden || found.has(key)) continue;
         if (globMatch(glob, utf8Bytes(key), true)) found.set(key, [key, this.text(name)]);
