@@ -166,3 +166,16 @@ redisTest("a replica sends its primary a password and an address of any bytes", 
   await eventually(async () => (await info(ours, "replication")).has("slave0"));
   assertMatch((await info(ours, "replication")).get("slave0")!, /^ip=h\xff,/);
 });
+
+redisTest(
+  "CONFIG SET knows no unit and no class by the name of what every object has",
+  async () => {
+    await using pair = await startPair();
+    await compare(pair, [
+      ["CONFIG", "SET", "maxmemory", "1constructor"],
+      ["CONFIG", "SET", "maxmemory-clients", "1constructor"],
+      ["CONFIG", "SET", "client-output-buffer-limit", "constructor 1 1 1"],
+      ["CONFIG", "SET", "constructor", "1"],
+    ]);
+  },
+);

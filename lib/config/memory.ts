@@ -1,15 +1,15 @@
 /** Amounts of memory as the configuration and some commands write them: `100`, `64kb`, `1G`. */
 
-const UNITS: Readonly<Record<string, bigint>> = {
-  "": 1n,
-  b: 1n,
-  k: 1000n,
-  kb: 1024n,
-  m: 1000n ** 2n,
-  mb: 1024n ** 2n,
-  g: 1000n ** 3n,
-  gb: 1024n ** 3n,
-};
+const UNITS: ReadonlyMap<string, bigint> = new Map([
+  ["", 1n],
+  ["b", 1n],
+  ["k", 1000n],
+  ["kb", 1024n],
+  ["m", 1000n ** 2n],
+  ["mb", 1024n ** 2n],
+  ["g", 1000n ** 3n],
+  ["gb", 1024n ** 3n],
+]);
 
 const UINT64_MAX = 2n ** 64n - 1n;
 
@@ -19,8 +19,9 @@ const UINT64_MAX = 2n ** 64n - 1n;
  */
 export function exactMemory(text: string): bigint | undefined {
   const match = /^(\d{0,127})([a-z]*)$/i.exec(text);
-  const unit = match && UNITS[match[2]!.toLowerCase()];
-  if (!unit) return undefined;
+  if (match === null) return undefined;
+  const unit = UNITS.get(match[2]!.toLowerCase());
+  if (unit === undefined) return undefined;
   const digits = BigInt(match[1]!);
   return BigInt.asUintN(64, (digits < UINT64_MAX ? digits : UINT64_MAX) * unit);
 }
@@ -35,7 +36,7 @@ export function parseMemory(text: string): number | undefined {
 export function formatMemory(bytes: number): string {
   const exact = exactInteger(bytes);
   for (const unit of ["gb", "mb", "kb"]) {
-    const size = UNITS[unit]!;
+    const size = UNITS.get(unit)!;
     if (exact > 0n && exact % size === 0n) return `${exact / size}${unit}`;
   }
   return String(exact);

@@ -114,12 +114,12 @@ export function savePoints(initial: readonly SavePoint[]): Directive<readonly Sa
   };
 }
 
-const BUFFER_CLASSES: Readonly<Record<string, keyof BufferLimits>> = {
-  normal: "normal",
-  slave: "replica",
-  replica: "replica",
-  pubsub: "pubsub",
-};
+const BUFFER_CLASSES: ReadonlyMap<string, keyof BufferLimits> = new Map([
+  ["normal", "normal"],
+  ["slave", "replica"],
+  ["replica", "replica"],
+  ["pubsub", "pubsub"],
+]);
 
 /** A hard and a soft limit for each class of clients; a class that is not named keeps its own. */
 export function bufferLimits(initial: BufferLimits): Directive<BufferLimits> {
@@ -133,7 +133,7 @@ export function bufferLimits(initial: BufferLimits): Directive<BufferLimits> {
       }
       const limits = { ...current };
       for (let i = 0; i < words.length; i += 4) {
-        const name = BUFFER_CLASSES[words[i]!.toLowerCase()];
+        const name = BUFFER_CLASSES.get(words[i]!.toLowerCase());
         if (name === undefined) {
           throw new BadValue("Invalid client class specified in buffer limit configuration.");
         }

@@ -2,7 +2,7 @@
 import type { ConfigValues } from "../config/config.ts";
 
 /** What Redis binds for `*`, by family. */
-const ANY: Readonly<Record<string, string>> = { "*": "0.0.0.0", "::*": "::" };
+const ANY: ReadonlyMap<string, string> = new Map([["*", "0.0.0.0"], ["::*", "::"]]);
 
 /** Thrown where the server cannot listen; the message is one sentence for whoever starts it. */
 export class ListenError extends Error {
@@ -70,7 +70,7 @@ function bindAll(
   for (const [i, word] of addresses.entries()) {
     const optional = word.startsWith("-");
     const address = optional ? word.slice(1) : word;
-    const hostname = ANY[address] ?? address;
+    const hostname = ANY.get(address) ?? address;
     try {
       const listener = before.get(`${kind} ${hostname}:${port}`) ?? bind({ hostname, port });
       // With port 0 the first address takes a free port, and the others follow it.
