@@ -278,6 +278,21 @@ Deno.test("SHUTDOWN NOW waits for nobody, and a time-out ends the wait", async (
   }
 });
 
+redisTest("a primary's name is shown as it was given, whatever its bytes", async () => {
+  await using pair = await startPair({ config: {} });
+  for (const host of ["h\u00e9", new Uint8Array([0x68, 0xff, 0x2e, 0x78])]) {
+    for (const client of [pair.redis, pair.redino]) await client.send("REPLICAOF", host, "1");
+    await compare(pair, [["CONFIG", "GET", "replicaof"]]);
+    const names = [pair.redis, pair.redino].map(async (client) => {
+      const role = await client.ask("ROLE");
+      const replication = await client.ask("INFO", "replication");
+      return [/"slave" "(.*?)"/.exec(role)![1], /master_host:(.*?)\\r/.exec(replication)![1]];
+    });
+    const [expected, actual] = await Promise.all(names);
+    assertEquals(actual, expected);
+  }
+});
+
 redisTest("a replica whose link is down refuses replicas, and WAIT", async () => {
   await using pair = await startPair({ config: { replicaof: "127.0.0.1 1" } });
   await compare(pair, [

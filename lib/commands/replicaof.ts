@@ -1,4 +1,5 @@
 /** Who is whose replica: REPLICAOF, by its old name SLAVEOF, and FAILOVER. */
+import { utf8 } from "../bytes/text.ts";
 import type { HostPort } from "../config/special_kinds.ts";
 import type { Args } from "../resp/args.ts";
 import { ReplyError, SYNTAX_ERROR } from "../resp/reply_error.ts";
@@ -64,7 +65,7 @@ function replicaOf(client: Client, args: Args): void {
   if (client.outputClass === "replica") {
     throw new ReplyError("ERR Command is not valid when client is a replica.");
   }
-  const host = args.text(1);
+  const host = utf8(args.view(1));
   const port = portArg(args, 2);
   const { link } = replication;
   if (link?.host === host && link.port === port) {
@@ -104,7 +105,7 @@ function failover(client: Client, args: Args): void {
       timeoutMs = integerArg(args, ++i);
       if (timeoutMs <= 0) throw new ReplyError("ERR FAILOVER timeout must be greater than 0");
     } else if (args.is(i, "TO") && i + 2 < args.count && target === undefined) {
-      target = { host: args.text(i + 1), port: integerArg(args, i + 2) };
+      target = { host: utf8(args.view(i + 1)), port: integerArg(args, i + 2) };
       i += 2;
     } else if (args.is(i, "FORCE") && !force) {
       force = true;

@@ -3,7 +3,7 @@
  * WAITAOF, ROLE). The replica's own side is in `replicaof.ts`.
  */
 import { parseInt64, parseInteger } from "../bytes/integer.ts";
-import { cString } from "../bytes/text.ts";
+import { cString, utf8, utf8Bytes } from "../bytes/text.ts";
 import { splitArgs } from "../config/split_args.ts";
 import type { Replica } from "../replication/replica.ts";
 import type { Args } from "../resp/args.ts";
@@ -195,7 +195,7 @@ function addressArg(args: Args, i: number): string {
       `ERR REPLCONF ip-address provided by replica instance is too long: ${bytes} bytes`,
     );
   }
-  return args.text(i);
+  return utf8(args.view(i));
 }
 
 /** What a snapshot is to hold, beside nothing: `functions`, of which there are none. */
@@ -251,7 +251,7 @@ function role({ reply, server }: Client): void {
   if (link !== undefined) {
     reply.array(5);
     reply.bulkText("slave");
-    reply.bulkText(link.host);
+    reply.bulk(utf8Bytes(link.host));
     reply.integer(link.port);
     reply.bulkText(link.state === "loading" ? "sync" : link.state);
     reply.integer(link.isUp ? offset : -1);
@@ -264,7 +264,7 @@ function role({ reply, server }: Client): void {
   reply.array(online.length);
   for (const { address, listeningPort, ackOffset } of online) {
     reply.array(3);
-    reply.bulkText(address);
+    reply.bulk(utf8Bytes(address));
     reply.bulkInteger(listeningPort);
     reply.bulkInteger(ackOffset);
   }
