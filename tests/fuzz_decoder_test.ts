@@ -59,7 +59,7 @@ function decodePlainly(bytes: string, authenticatesOn?: string): Decoded {
 
 /** The header line at `at` without its end, which is CR and any other byte. */
 function lineAt(bytes: string, at: number): string | undefined {
-  const cr = bytes.indexOf("\r", at + 1);
+  const cr = bytes.indexOf("\r", at);
   return cr < 0 || cr + 1 >= bytes.length ? undefined : bytes.slice(at, cr);
 }
 
