@@ -15,39 +15,6 @@ async function ping(port: number, hostname = "127.0.0.1"): Promise<string> {
   return await client.ask("PING");
 }
 
-Deno.test("a connection that is reset before it is accepted holds nobody up", async () => {
-  const log: string[] = [];
-  await using server = await serve({
-    port: 0,
-    "enable-debug-command": "yes",
-    log: (line) => log.push(line),
-  });
-  using client = await RespClient.connect(server.port);
-  // A process of its own, for connections come and go while the server is busy.
-  await using resetting = new Deno.Command(Deno.execPath(), {
-    args: ["eval", RESET_CONNECTIONS, String(server.port)],
-    stdout: "piped",
-  }).spawn();
-  const reader = resetting.stdout.getReader();
-  await reader.read();
-  assertEquals(await client.ask("DEBUG", "SLEEP", "0.5"), "+OK");
-  assertEquals(await ping(server.port), "+PONG");
-  while (!(await reader.read()).done);
-  assertEquals(await ping(server.port), "+PONG");
-  assertEquals(log.filter((line) => line.includes("Accepting")), []);
-});
-
-const RESET_CONNECTIONS = `
-  import { connect } from "node:net";
-  console.log("begins");
-  for (let i = 0; i < 20; i++) {
-    await new Promise((ended) => {
-      const socket = connect(Number(Deno.args[0]), "127.0.0.1", () => socket.resetAndDestroy());
-      socket.on("close", ended).on("error", ended);
-    });
-  }
-`;
-
 /** A port that was free a moment ago. */
 function freePort(): number {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
@@ -323,4 +290,38 @@ redisTest("CONFIG SET bind changes the addresses, or fails and leaves them", asy
     assertEquals(await ping(port), "+PONG");
     assertEquals(await client.ask("CONFIG", "GET", "bind"), '["bind" "127.0.0.2 127.0.0.1"]');
   }
+});
+
+/** Connects and resets, twenty times. */
+const RESET_CONNECTIONS = `
+  import { connect } from "node:net";
+  console.log("begins");
+  for (let i = 0; i < 20; i++) {
+    await new Promise((ended) => {
+      const socket = connect(Number(Deno.args[0]), "127.0.0.1", () => socket.resetAndDestroy());
+      socket.on("close", ended).on("error", ended);
+    });
+  }
+`;
+
+Deno.test("a connection that is reset before it is accepted holds nobody up", async () => {
+  const log: string[] = [];
+  await using server = await serve({
+    port: 0,
+    "enable-debug-command": "yes",
+    log: (line) => log.push(line),
+  });
+  using client = await RespClient.connect(server.port);
+  // A process of its own, for connections come and go while the server is busy.
+  await using resetting = new Deno.Command(Deno.execPath(), {
+    args: ["eval", RESET_CONNECTIONS, String(server.port)],
+    stdout: "piped",
+  }).spawn();
+  const reader = resetting.stdout.getReader();
+  await reader.read();
+  assertEquals(await client.ask("DEBUG", "SLEEP", "0.5"), "+OK");
+  assertEquals(await ping(server.port), "+PONG");
+  while (!(await reader.read()).done);
+  assertEquals(await ping(server.port), "+PONG");
+  assertEquals(log.filter((line) => line.includes("Accepting")), []);
 });
